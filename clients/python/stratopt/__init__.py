@@ -1,0 +1,1 @@
+"""Protocol of stratopt; the messages and stubs are in stratopt.v1."""

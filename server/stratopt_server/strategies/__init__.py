@@ -1,0 +1,1 @@
+"""Strategies: what their code declares, and the ones that are built in."""
