@@ -10,10 +10,9 @@ StratoptError            has a canonical code, a stable reason, a message and th
 Anything else that is raised is a bug and reaches the caller as INTERNAL without its text.
 """
 
+import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
-from types import MappingProxyType
 
 
 class Code(Enum):
@@ -28,7 +27,7 @@ class Code(Enum):
     INTERNAL = "INTERNAL"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Violation:
     """One thing that is wrong with one field of a request."""
 
@@ -39,7 +38,7 @@ class Violation:
     message: str
     """What is wrong and what is allowed, for people."""
     code: Code = Code.INVALID_ARGUMENT
-    facts: Mapping[str, str] = MappingProxyType({})
+    facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Every value the message names."""
 
 

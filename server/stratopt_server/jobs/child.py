@@ -1,0 +1,113 @@
+"""What a forked process does: limit itself, do the task, say how it went, and end."""
+
+import os
+import resource
+import sys
+import traceback
+from pathlib import Path
+
+from stratopt_server.domain.errors import RequestRefused, StratoptError
+from stratopt_server.domain.ports import LeaseLost
+from stratopt_server.jobs.messages import (
+    Changed,
+    Done,
+    Failed,
+    FromJob,
+    ImportFile,
+    Refused,
+    RunJob,
+    Task,
+    encode,
+)
+
+MEGABYTE = 1 << 20
+
+
+class JobFailure(Exception):
+    """The job cannot go on, for a reason its owner should read."""
+
+    def __init__(self, reason: str, message: str, **facts: object) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.facts = {name: str(value) for name, value in facts.items()}
+
+
+class Channel:
+    """The pipe to the server."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+
+    def send(self, message: FromJob) -> None:
+        """Write one message."""
+        line = encode(message)
+        while line:
+            line = line[os.write(self._pipe, line) :]
+
+    def changed(self) -> None:
+        """Say that the job's rows changed."""
+        self.send(Changed())
+
+
+def run(task: Task, pipe: int) -> None:
+    """Do the task and end the process."""
+    channel = Channel(pipe)
+    code = 1
+    try:
+        code = _run(task, channel)
+    except BrokenPipeError:
+        pass  # the server is gone: nobody to tell
+    except BaseException:  # noqa: BLE001 - the end of the process: whatever it was, it is on stderr
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _run(task: Task, channel: Channel) -> int:
+    """Do the task; report what went wrong in a way the server can pass on."""
+    try:
+        limit_memory(task.memory_mb_max)
+        channel.send(Done(_do(task, channel)))
+    except LeaseLost:
+        return 0  # cancelled, or another server's now: what was found is not ours to store
+    except RequestRefused as refusal:
+        channel.send(Refused(refusal.violations))
+    except (JobFailure, StratoptError) as failure:
+        channel.send(Failed(reason=failure.reason, message=failure.message, metadata=failure.facts))
+    except MemoryError:
+        channel.send(
+            Failed(
+                reason="MEMORY_LIMIT_EXCEEDED",
+                message=f"the job needed more than its {task.memory_mb_max} MB: use fewer bars, or raise "
+                "job_memory_mb_max",
+                metadata={"memory_mb_max": str(task.memory_mb_max)},
+            )
+        )
+        return 1
+    return 0
+
+
+def _do(task: Task, channel: Channel) -> object:
+    """Import what the task needs only now: the template holds none of it."""
+    match task:
+        case ImportFile():
+            from stratopt_server.jobs.importing import import_bars  # noqa: PLC0415
+
+            return import_bars(task)
+        case RunJob():
+            from stratopt_server.jobs.running import run_job  # noqa: PLC0415
+
+            run_job(task, channel)
+            return None
+
+
+def limit_memory(megabytes: int) -> None:
+    """Let private memory grow by that much from here; an allocation beyond it is a MemoryError."""
+    if sys.platform != "linux":
+        return
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    held_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmData:"))
+    limit = held_kb * 1024 + megabytes * MEGABYTE
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

@@ -1,0 +1,108 @@
+"""Starts the processes of jobs and of imports from the templates."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stratopt_server.domain.errors import RequestRefused, StratoptError, Unavailable
+from stratopt_server.domain.jobs import Failure, Job, JobKind
+from stratopt_server.jobs.messages import Changed, Done, Failed, ImportFile, Refused, RunJob
+from stratopt_server.jobs.supervisor import Templates, Worker
+from stratopt_server.market.importing import Imported
+from stratopt_server.settings import Settings
+from stratopt_server.storage.codec import from_json
+from stratopt_server.usecases.requests import ImportRequest
+from stratopt_server.usecases.runner import killed
+
+
+class JobAttempt:
+    """One process at work on one job."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._last: Any = None
+
+    async def changes(self) -> AsyncIterator[None]:
+        """Yield whenever the job's rows changed, until the process ends."""
+        async for message in self._worker.messages():
+            self._last = message
+            if isinstance(message, Changed):
+                yield
+
+    async def failure(self) -> Failure | None:
+        """Say, after its end, why the process did not finish the job; None if it says it did."""
+        ended = await self._worker.ended()
+        match self._last:
+            case Failed(reason=reason, message=message, metadata=metadata):
+                return Failure(reason=reason, message=message, metadata=metadata)
+            case Refused(violations=violations):
+                return Failure(reason=violations[0].reason, message=violations[0].message)
+            case Done():
+                return None
+        if ended.signal is not None:
+            return killed(ended.signal)
+        return Failure(
+            reason="WORKER_CRASHED",
+            message="the job's process failed unexpectedly; the server's log has the details",
+            metadata={"exit_code": str(ended.code)},
+        )
+
+    def kill(self) -> None:
+        """Kill the process."""
+        self._worker.kill()
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLauncher:
+    """Starts processes for jobs: backtests from the template that has vectorbt."""
+
+    templates: Templates
+    settings: Settings
+
+    async def launch(self, job: Job) -> JobAttempt:
+        """Start the process of a job that was claimed."""
+        is_backtest = job.kind is JobKind.BACKTEST
+        template = self.templates.report if is_backtest else self.templates.sweep
+        task = RunJob(
+            kind=job.kind,
+            job_id=job.id,
+            attempt=job.attempt,
+            database_url=self.settings.database,
+            data_dir=str(self.settings.data_dir),
+            memory_mb_max=self.settings.job_memory_mb_max,
+        )
+        return JobAttempt(await template.fork(task))
+
+    async def import_file(self, path: Path, wanted: ImportRequest) -> Imported:
+        """Read, check and store a file of bars; raises what the process says is wrong with it."""
+        task = ImportFile(
+            path=str(path),
+            file_format=wanted.file_format,
+            timeframe=wanted.timeframe,
+            bars_per_year=wanted.bars_per_year,
+            data_dir=str(self.settings.data_dir),
+            rows_max=self.settings.import_rows_max,
+            memory_mb_max=self.settings.job_memory_mb_max,
+        )
+        worker = await self.templates.sweep.fork(task)
+        try:
+            async for message in worker.messages():
+                match message:
+                    case Done(result=result):
+                        return from_json(Imported, result)
+                    case Refused(violations=violations):
+                        raise RequestRefused(violations)
+                    case Failed(reason=reason, message=text, metadata=facts):
+                        raise Unavailable(text, reason=reason, facts=facts)
+            raise _import_crashed(await worker.ended())
+        finally:
+            worker.kill()
+
+
+def _import_crashed(ended: object) -> StratoptError:
+    return Unavailable(
+        "the import's process failed unexpectedly; the server's log has the details",
+        reason="WORKER_CRASHED",
+        facts={"ended": str(ended)},
+    )

@@ -1,0 +1,123 @@
+"""What the server, a template and the processes forked from it say to each other, as JSON."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from stratopt_server.domain.errors import Violation
+from stratopt_server.domain.jobs import JobKind
+from stratopt_server.market.read import FileFormat
+from stratopt_server.storage.codec import from_json, to_json
+
+MESSAGE_BYTES_MAX = 65_536
+"""Size of one message between server and template."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunJob:
+    """Work on one attempt of a job."""
+
+    kind: JobKind
+    job_id: str
+    attempt: int
+    database_url: str
+    data_dir: str
+    memory_mb_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportFile:
+    """Read, check and store one file of bars."""
+
+    path: str
+    file_format: FileFormat
+    timeframe: str
+    """Empty means told from the rows."""
+    bars_per_year: float | None
+    data_dir: str
+    rows_max: int
+    memory_mb_max: int
+
+
+Task = RunJob | ImportFile
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Server to template: fork a process for the task; the pipe it writes to comes with the message."""
+
+    run: int
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Server to template: kill the process of that run."""
+
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Template to server: everything is loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """Template to server: the process of that run is gone."""
+
+    run: int
+    code: int | None
+    """Exit code; None if a signal ended it."""
+    signal: int | None
+
+
+ToTemplate = Start | Kill
+ToServer = Ready | Exited
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Job process to server: the job's rows changed; who watches should look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Job process to server: why it gives up."""
+
+    reason: str
+    message: str
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Job process to server: the input is at fault."""
+
+    violations: tuple[Violation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Job process to server: the task's result, where it has one."""
+
+    result: Any = None
+
+
+FromJob = Changed | Failed | Refused | Done
+
+_KINDS: dict[str, Any] = {
+    kind.__name__: kind for kind in (Start, Kill, Ready, Exited, Changed, Failed, Refused, Done)
+}
+
+
+def encode(message: ToTemplate | ToServer | FromJob) -> bytes:
+    """Write a message as one line."""
+    kind = type(message)
+    return json.dumps([kind.__name__, to_json(kind, message)]).encode() + b"\n"
+
+
+def decode(line: bytes) -> Any:
+    """Read a message back."""
+    name, document = json.loads(line)
+    return from_json(_KINDS[name], document)

@@ -1,0 +1,58 @@
+"""Inside the process of one backtest or optimization."""
+
+from pathlib import Path
+
+from stratopt_server.domain.clock import SystemClock
+from stratopt_server.domain.jobs import Job, JobStatus
+from stratopt_server.domain.ports import LeaseLost
+from stratopt_server.domain.runs import BacktestSpec
+from stratopt_server.domain.strategy import StrategyContract
+from stratopt_server.jobs.backtest import run_backtest
+from stratopt_server.jobs.child import Channel, JobFailure
+from stratopt_server.jobs.context import JobContext
+from stratopt_server.jobs.messages import RunJob
+from stratopt_server.jobs.optimization import run_optimization
+from stratopt_server.market.columns import ColumnStore
+from stratopt_server.storage.sql import SqlStorage
+from stratopt_server.strategies.catalog import Catalog
+
+
+def run_job(task: RunJob, channel: Channel) -> None:
+    """Run one attempt of a job to its end and store what came of it."""
+    storage = SqlStorage.open(task.database_url, migrated=True)
+    try:
+        job = storage.jobs.get(task.kind, task.job_id)
+        if job is None or job.status is not JobStatus.RUNNING or job.attempt != task.attempt:
+            raise LeaseLost(task.job_id)
+        context = JobContext(
+            job=job,
+            storage=storage,
+            columns=ColumnStore(columns_folder(task.data_dir)),
+            contract=_contract(job),
+            clock=SystemClock(),
+            changed=channel.changed,
+        )
+        if isinstance(job.spec, BacktestSpec):
+            run_backtest(context, job.spec)
+        else:
+            run_optimization(context, job.spec)
+        channel.changed()
+    finally:
+        storage.close()
+
+
+def columns_folder(data_dir: str) -> Path:
+    """Where the bars of datasets lie."""
+    return Path(data_dir) / "bars"
+
+
+def _contract(job: Job) -> StrategyContract:
+    code_hash = job.spec.scenario.code_hash
+    contract = Catalog(kernels=()).contract(code_hash)
+    if contract is None:
+        raise JobFailure(
+            "STRATEGY_CODE_GONE",
+            "the strategy's code is not one this server can run any more: start the job again",
+            code_hash=code_hash,
+        )
+    return contract

@@ -1,0 +1,117 @@
+"""The warm template: loads the engine once, then forks a process for each task.
+
+Exec'd by the supervisor with an empty environment. It stays single-threaded in Python and holds no
+database connection, no secret and no grpc, so a fork of it is safe and cheap.
+"""
+
+import argparse
+import ctypes
+import os
+import selectors
+import signal
+import socket
+import sys
+
+from stratopt_server.engine import sweep
+from stratopt_server.jobs import child
+from stratopt_server.jobs.messages import MESSAGE_BYTES_MAX, Exited, Kill, Ready, Start, Task, decode, encode
+
+PR_SET_PDEATHSIG = 1
+
+
+class Template:
+    """Answers the supervisor until it hangs up."""
+
+    def __init__(self, supervisor: socket.socket) -> None:
+        self._supervisor = supervisor
+        self._runs: dict[int, int] = {}  # pid of each process -> its run
+        self._wakeup, wakeup_writer = socket.socketpair()
+        for end in (self._wakeup, wakeup_writer):
+            end.setblocking(False)  # noqa: FBT003 - the socket's own way
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # a handler is needed for the wake-up to happen
+        signal.set_wakeup_fd(wakeup_writer.fileno(), warn_on_full_buffer=False)
+        self._wakeup_writer = wakeup_writer
+
+    def serve(self) -> None:
+        """Fork, kill and reap on request."""
+        self._supervisor.send(encode(Ready()))
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._supervisor, selectors.EVENT_READ)
+            selector.register(self._wakeup, selectors.EVENT_READ)
+            while True:
+                ready = {key.fileobj for key, _ in selector.select()}
+                if self._wakeup in ready:
+                    self._wakeup.recv(4096)
+                    self._reap()
+                if self._supervisor in ready and not self._answer():
+                    return
+
+    def _answer(self) -> bool:
+        """Do what one message asks; False once the supervisor has gone."""
+        message, pipes, *_ = socket.recv_fds(self._supervisor, MESSAGE_BYTES_MAX, 1)
+        if not message:
+            return False
+        match decode(message):
+            case Start(run=run, task=task):
+                pid = os.fork()
+                if pid == 0:
+                    self._become(task, pipes[0])
+                self._runs[pid] = run
+            case Kill(run=run):
+                for pid in [pid for pid, other in self._runs.items() if other == run]:
+                    os.kill(pid, signal.SIGKILL)  # not reaped yet, so the pid is still its own
+        for pipe in pipes:
+            os.close(pipe)
+        return True
+
+    def _become(self, task: Task, pipe: int) -> None:
+        """Turn the fork into the task's process; does not return."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for end in (self._supervisor, self._wakeup, self._wakeup_writer):
+            end.close()
+        die_with_parent()
+        child.run(task, pipe)
+
+    def _reap(self) -> None:
+        while self._runs:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            signalled = os.WIFSIGNALED(status)
+            self._supervisor.send(
+                encode(
+                    Exited(
+                        self._runs.pop(pid),
+                        None if signalled else os.WEXITSTATUS(status),
+                        os.WTERMSIG(status) if signalled else None,
+                    )
+                )
+            )
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies, where the kernel can (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main() -> None:
+    """Load what was asked for, then serve."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--socket", type=int, required=True, help="descriptor of the supervisor's socket")
+    parser.add_argument("--report", action="store_true", help="load vectorbt too")
+    options = parser.parse_args()
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
+    supervisor = socket.socket(fileno=options.socket)
+    sweep.warm()
+    if options.report:
+        from stratopt_server.engine import report  # noqa: PLC0415 - takes seconds, and not all need it
+
+        report.preload()
+    Template(supervisor).serve()
+
+
+if __name__ == "__main__":
+    main()

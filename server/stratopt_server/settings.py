@@ -1,0 +1,73 @@
+"""Every setting, in one place, read once: `STRATOPT_<NAME>` in the environment or its default."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _data_home() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "stratopt"
+
+
+class Settings(BaseSettings):
+    """What an operator may decide. Limits carry their unit in the name."""
+
+    model_config = SettingsConfigDict(env_prefix="STRATOPT_", frozen=True, extra="forbid")
+
+    listen: str = "127.0.0.1:50051"
+    """Address of the gRPC port; port 0 takes a free one. Only loopback is served until there is TLS."""
+    data_dir: Path = Field(default_factory=_data_home)
+    """Folder of bars, compiled kernels and, by default, the database."""
+    database_url: str = ""
+    """`sqlite:///PATH`; empty means stratopt.db in data_dir."""
+    log_level: str = "INFO"
+
+    default_exchange: str | None = None
+    """Exchange meant where a request names none; unset means the only one there is."""
+    default_timeframe: str | None = None
+    """Timeframe meant where a request names none; unset means the only one there is."""
+    default_taker_fee: float = Field(default=0.001, ge=0, lt=1)
+    default_slippage: float = Field(default=0.0005, ge=0, lt=1)
+    default_initial_cash: PositiveFloat = 10_000.0
+    default_min_trades: PositiveInt = 5
+    default_max_iterations: PositiveInt = 100
+    default_holdout: float = Field(default=0.3, ge=0, le=0.9)
+
+    jobs_running_max: PositiveInt = Field(default_factory=lambda: max(2, os.cpu_count() or 2))
+    """Jobs worked on at a time by this server."""
+    job_memory_mb_max: PositiveInt = 2_048
+    """Memory a job may take beyond what its template had; over it the job fails."""
+    job_attempts_max: PositiveInt = 3
+    """Times a job is taken up again after its server was lost, before it fails."""
+    lease_seconds: PositiveFloat = 15.0
+    """How long a server is believed to work on a job without a sign of life."""
+    drain_seconds: PositiveFloat = 10.0
+    """How long running jobs may finish after SIGTERM, before they go back to pending."""
+    report_template: bool = True
+    """Load vectorbt into a second template at start, so that the first backtest does not wait for it."""
+
+    trials_max: PositiveInt = 100_000
+    """Trials an optimization may ask for."""
+    lattice_points_max: PositiveInt = 50_000_000
+    """Lattice points that are looked at to count the feasible ones."""
+    param_ranges_max: PositiveInt = 32
+    """Parameters a search may vary at once."""
+    strategy_code_bytes_max: PositiveInt = 262_144
+    import_bytes_max: PositiveInt = 1_073_741_824
+    """Size of an imported file."""
+    import_rows_max: PositiveInt = 20_000_000
+    """Rows of an imported file."""
+    message_bytes_max: PositiveInt = 4_194_304
+    """Size of one gRPC message, either way."""
+    watch_heartbeat_seconds: PositiveFloat = 15.0
+    """Silence after which a Watch says that it is still there."""
+    request_id_hours: PositiveInt = 24
+    """How long a request_id is remembered."""
+
+    @property
+    def database(self) -> str:
+        """URL of the database, the default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'stratopt.db'}"

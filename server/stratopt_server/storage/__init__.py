@@ -1,0 +1,1 @@
+"""Stores over a database: peewee on SQLite, and an in-memory twin."""

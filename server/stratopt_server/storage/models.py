@@ -1,0 +1,225 @@
+"""The tables as peewee sees them. The migrations make them; nothing here creates a table."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import peewee
+
+
+class UtcField(peewee.DateTimeField):
+    """A moment: aware and in UTC in Python, without a zone in the database."""
+
+    def db_value(self, value: datetime | None) -> Any:
+        """Drop the zone."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def python_value(self, value: Any) -> datetime | None:
+        """Put the zone back."""
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return None if moment is None else moment.replace(tzinfo=UTC)
+
+
+class JsonField(peewee.TextField):
+    """A JSON document, kept as the text that was written, so that every number comes back exactly."""
+
+    def db_value(self, value: Any) -> str | None:
+        """Write the document; None is SQL's NULL."""
+        return None if value is None else json.dumps(value, allow_nan=False)
+
+    def python_value(self, value: Any) -> Any:
+        """Read the document; some drivers have parsed it already."""
+        return json.loads(value) if isinstance(value, str) else value
+
+
+class StrategyRow(peewee.Model):
+    """A strategy."""
+
+    id = peewee.CharField(primary_key=True)
+    name = peewee.CharField()
+    version = peewee.CharField()
+    code = peewee.TextField()
+    default_params = JsonField(null=True)
+    created_at = UtcField()
+    updated_at = UtcField()
+
+    class Meta:
+        """The documented table."""
+
+        table_name = "strategies"
+
+
+class BacktestReportRow(peewee.Model):
+    """A succeeded backtest."""
+
+    id = peewee.CharField(primary_key=True)
+    strategy_id = peewee.CharField()
+    symbol = peewee.CharField()
+    params = JsonField()
+    metrics = JsonField()
+    max_drawdown = peewee.FloatField(null=True)
+    sharpe_ratio = peewee.FloatField(null=True)
+    total_return = peewee.FloatField(null=True)
+    start_date = UtcField(null=True)
+    end_date = UtcField(null=True)
+    created_at = UtcField()
+
+    class Meta:
+        """The documented table."""
+
+        table_name = "backtest_reports"
+
+
+class OptimizationTaskRow(peewee.Model):
+    """An optimization, as other services read it; jobs holds the rest."""
+
+    id = peewee.CharField(primary_key=True)
+    strategy_id = peewee.CharField()
+    symbol = peewee.CharField()
+    param_ranges = JsonField()
+    optimization_target = peewee.CharField()
+    status = peewee.CharField()
+    progress = peewee.FloatField()
+    created_at = UtcField()
+    completed_at = UtcField(null=True)
+
+    class Meta:
+        """The documented table."""
+
+        table_name = "optimization_tasks"
+
+
+class OptimizationResultRow(peewee.Model):
+    """What an optimization found in the end."""
+
+    id = peewee.CharField(primary_key=True)
+    optimization_id = peewee.CharField()
+    best_params = JsonField()
+    best_score = peewee.FloatField()
+    all_results = JsonField(null=True)
+    created_at = UtcField()
+
+    class Meta:
+        """The documented table."""
+
+        table_name = "optimization_results"
+
+
+class DatasetRow(peewee.Model):
+    """A dataset."""
+
+    id = peewee.CharField(primary_key=True)
+    exchange = peewee.CharField()
+    symbol = peewee.CharField()
+    timeframe = peewee.CharField()
+    bar_count = peewee.BigIntegerField()
+    first_bar_time = UtcField()
+    last_bar_time = UtcField()
+    content_hash = peewee.CharField()
+    bars_per_year = peewee.DoubleField()
+    quality = JsonField()
+    created_at = UtcField()
+    updated_at = UtcField()
+
+    class Meta:
+        """The catalog."""
+
+        table_name = "datasets"
+
+
+class JobRow(peewee.Model):
+    """A backtest or optimization in the queue."""
+
+    id = peewee.CharField(primary_key=True)
+    kind = peewee.CharField()
+    strategy_id = peewee.CharField()
+    symbol = peewee.CharField()
+    spec = JsonField()
+    status = peewee.CharField()
+    progress = JsonField()
+    result = JsonField(null=True)
+    failure = JsonField(null=True)
+    attempt = peewee.IntegerField()
+    last_sequence = peewee.BigIntegerField()
+    lease_owner = peewee.CharField(null=True)
+    lease_until = UtcField(null=True)
+    created_at = UtcField()
+    started_at = UtcField(null=True)
+    completed_at = UtcField(null=True)
+
+    class Meta:
+        """The queue."""
+
+        table_name = "jobs"
+
+
+class JobEventRow(peewee.Model):
+    """One event of a job."""
+
+    job_id = peewee.CharField()
+    sequence = peewee.BigIntegerField()
+    kind = peewee.CharField()
+    payload = JsonField(null=True)
+
+    class Meta:
+        """The events."""
+
+        table_name = "job_events"
+        primary_key = peewee.CompositeKey("job_id", "sequence")
+
+
+class TrialRow(peewee.Model):
+    """One trial of an optimization."""
+
+    optimization_id = peewee.CharField()
+    number = peewee.BigIntegerField()
+    status = peewee.CharField()
+    score = peewee.DoubleField(null=True)
+    params = JsonField()
+    metrics = JsonField()
+
+    class Meta:
+        """The trials."""
+
+        table_name = "trials"
+        primary_key = peewee.CompositeKey("optimization_id", "number")
+
+
+class ReportPartRow(peewee.Model):
+    """One piece of a report."""
+
+    backtest_id = peewee.CharField()
+    kind = peewee.CharField()
+    number = peewee.BigIntegerField()
+    content = peewee.BlobField()
+
+    class Meta:
+        """The pieces."""
+
+        table_name = "report_parts"
+        primary_key = peewee.CompositeKey("backtest_id", "kind", "number")
+
+
+class RequestRow(peewee.Model):
+    """A call that was answered."""
+
+    method = peewee.CharField()
+    request_id = peewee.CharField()
+    digest = peewee.CharField()
+    resource_id = peewee.CharField()
+    created_at = UtcField()
+
+    class Meta:
+        """The calls."""
+
+        table_name = "request_log"
+        primary_key = peewee.CompositeKey("method", "request_id")
+
+
+Row = TypeVar("Row", bound=peewee.Model)
+
+
+def bound(model: type[Row], database: peewee.Database) -> type[Row]:
+    """Make the model's twin that talks to this database: two may be open in one process."""
+    options = {"database": database, "table_name": model._meta.table_name}  # noqa: SLF001 - peewee's way
+    return type(model.__name__, (model,), {"Meta": type("Meta", (), options)})

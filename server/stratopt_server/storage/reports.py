@@ -1,0 +1,72 @@
+"""Reports of backtests in a database: the documented row, and the pieces that are streamed."""
+
+import zlib
+from collections.abc import Iterator
+from datetime import datetime
+
+import peewee
+
+from stratopt_server.domain.jobs import Job
+from stratopt_server.domain.metrics import Metrics
+from stratopt_server.domain.report import Report, ReportSeries, Trade
+from stratopt_server.domain.runs import BacktestSpec
+from stratopt_server.storage.codec import pack_series, pack_trades, to_json, unpack_series, unpack_trades
+from stratopt_server.storage.models import BacktestReportRow, ReportPartRow, bound
+
+
+class SqlReportStore:
+    """The reports of succeeded backtests."""
+
+    def __init__(self, database: peewee.Database) -> None:
+        self._database = database
+        self._reports = bound(BacktestReportRow, database)
+        self._parts = bound(ReportPartRow, database)
+
+    def add(self, job: Job, report: Report, html: str, *, now: datetime) -> None:
+        """Store the report of a backtest."""
+        assert isinstance(job.spec, BacktestSpec), "only backtests have reports"
+        scenario, metrics = job.spec.scenario, report.metrics
+        with self._database.atomic():
+            self._reports.insert(
+                id=job.id,
+                strategy_id=scenario.strategy_id,
+                symbol=scenario.symbol,
+                params=job.spec.params,
+                metrics=to_json(Metrics, metrics),
+                max_drawdown=metrics.max_drawdown,
+                sharpe_ratio=metrics.sharpe_ratio,
+                total_return=metrics.total_return,
+                start_date=scenario.start_date,
+                end_date=scenario.end_date,
+                created_at=now,
+            ).execute()
+            self._add_parts(job.id, "series", pack_series(report.series))
+            self._add_parts(job.id, "trades", pack_trades(report.trades))
+            self._add_parts(job.id, "html", [zlib.compress(html.encode())])
+
+    def series(self, backtest_id: str) -> Iterator[ReportSeries]:
+        """Yield the series in chunks of consecutive bars."""
+        return map(unpack_series, self._contents(backtest_id, "series"))
+
+    def trades(self, backtest_id: str) -> Iterator[tuple[Trade, ...]]:
+        """Yield the trades in chunks, in order of entry."""
+        return map(unpack_trades, self._contents(backtest_id, "trades"))
+
+    def html(self, backtest_id: str) -> str | None:
+        """Return the page, or None if there is no report."""
+        content = next(self._contents(backtest_id, "html"), None)
+        return None if content is None else zlib.decompress(content).decode()
+
+    def _add_parts(self, backtest_id: str, kind: str, contents: list[bytes]) -> None:
+        for number, content in enumerate(contents):
+            self._parts.insert(backtest_id=backtest_id, kind=kind, number=number, content=content).execute()
+
+    def _contents(self, backtest_id: str, kind: str) -> Iterator[bytes]:
+        """Read one piece at a time: a report may be larger than is good to hold."""
+        rows = self._parts
+        number = 0
+        while row := rows.get_or_none(
+            (rows.backtest_id == backtest_id) & (rows.kind == kind) & (rows.number == number)
+        ):
+            yield bytes(row.content)
+            number += 1

@@ -1,0 +1,192 @@
+"""Strategies, datasets, trials and answered calls in a database."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import peewee
+
+from stratopt_server.domain.errors import AlreadyExists, InUse, NotFound
+from stratopt_server.domain.market import Dataset, QualityReport
+from stratopt_server.domain.metrics import Metrics
+from stratopt_server.domain.optimization import Trial, TrialStatus
+from stratopt_server.domain.ports import AnsweredRequest, Cursor, DatasetFilter, Page, RequestKey
+from stratopt_server.domain.strategy import Strategy
+from stratopt_server.storage.codec import from_json, to_json
+from stratopt_server.storage.models import DatasetRow, RequestRow, StrategyRow, TrialRow, bound
+
+
+def newest_first(query: Any, model: Any, page: Page) -> Any:
+    """Cut one page out of the query by its keys, never by an offset."""
+    after = page.after
+    if after is not None:
+        query = query.where(behind(model, after))
+    return query.order_by(model.created_at.desc(), model.id.desc()).limit(page.limit)
+
+
+def behind(model: Any, cursor: Cursor) -> Any:
+    """Rows that come after the cursor, newest first."""
+    same_moment = (model.created_at == cursor.created_at) & (model.id < cursor.id)
+    return (model.created_at < cursor.created_at) | same_moment
+
+
+class SqlStrategyStore:
+    """Strategies by id."""
+
+    def __init__(self, database: peewee.Database) -> None:
+        self._rows = bound(StrategyRow, database)
+
+    def add(self, strategy: Strategy) -> None:
+        """Store a new one; raises AlreadyExists if the id is taken."""
+        if self.get(strategy.id) is not None:
+            raise AlreadyExists("strategy", strategy.id)
+        self._rows.insert(_strategy_columns(strategy)).execute()
+
+    def get(self, strategy_id: str) -> Strategy | None:
+        """Return it, or None if there is none of that id."""
+        row = self._rows.get_or_none(self._rows.id == strategy_id)
+        return None if row is None else _strategy(row)
+
+    def page(self, page: Page, *, name: str | None = None) -> list[Strategy]:
+        """Return a page, newest first."""
+        query = self._rows.select()
+        if name is not None:
+            query = query.where(self._rows.name == name)
+        return [_strategy(row) for row in newest_first(query, self._rows, page)]
+
+    def update(self, strategy: Strategy) -> None:
+        """Replace the row of the same id; raises NotFound if there is none."""
+        columns = _strategy_columns(strategy)
+        if not self._rows.update(columns).where(self._rows.id == strategy.id).execute():
+            raise NotFound("strategy", strategy.id)
+
+    def delete(self, strategy_id: str) -> None:
+        """Remove it; raises NotFound, or InUse while a job refers to it."""
+        try:
+            removed = self._rows.delete().where(self._rows.id == strategy_id).execute()
+        except peewee.IntegrityError as error:
+            raise InUse("strategy", strategy_id, used_by="backtests or optimizations") from error
+        if not removed:
+            raise NotFound("strategy", strategy_id)
+
+
+def _strategy_columns(strategy: Strategy) -> dict[str, Any]:
+    return {
+        "id": strategy.id,
+        "name": strategy.name,
+        "version": strategy.version,
+        "code": strategy.code,
+        "default_params": dict(strategy.default_params),
+        "created_at": strategy.created_at,
+        "updated_at": strategy.updated_at,
+    }
+
+
+def _strategy(row: Any) -> Strategy:
+    columns = {name: getattr(row, name) for name in Strategy.__dataclass_fields__}
+    return Strategy(**{**columns, "default_params": columns["default_params"] or {}})
+
+
+class SqlDatasetStore:
+    """The catalog of datasets."""
+
+    def __init__(self, database: peewee.Database) -> None:
+        self._rows = bound(DatasetRow, database)
+
+    def put(self, dataset: Dataset) -> None:
+        """Store it, replacing the row of the same id."""
+        columns = {name: getattr(dataset, name) for name in Dataset.__dataclass_fields__}
+        columns["quality"] = to_json(QualityReport, dataset.quality)
+        if not self._rows.update(columns).where(self._rows.id == dataset.id).execute():
+            self._rows.insert(columns).execute()
+
+    def get(self, dataset_id: str) -> Dataset | None:
+        """Return it, or None if there is none of that id."""
+        row = self._rows.get_or_none(self._rows.id == dataset_id)
+        return None if row is None else _dataset(row)
+
+    def page(self, page: Page, wanted: DatasetFilter) -> list[Dataset]:
+        """Return a page of the datasets that match, newest first."""
+        query = self._rows.select()
+        for name in ("symbol", "exchange", "timeframe"):
+            value = getattr(wanted, name)
+            if value is not None:
+                query = query.where(getattr(self._rows, name) == value)
+        return [_dataset(row) for row in newest_first(query, self._rows, page)]
+
+
+def _dataset(row: Any) -> Dataset:
+    columns = {name: getattr(row, name) for name in Dataset.__dataclass_fields__}
+    return Dataset(**{**columns, "quality": from_json(QualityReport, columns["quality"])})
+
+
+class SqlTrialStore:
+    """The trials of optimizations."""
+
+    def __init__(self, database: peewee.Database) -> None:
+        self._rows = bound(TrialRow, database)
+
+    def add(self, optimization_id: str, trials: Sequence[Trial]) -> None:
+        """Store a batch."""
+        rows = [
+            {
+                "optimization_id": optimization_id,
+                "number": trial.number,
+                "status": trial.status.value,
+                "score": trial.score,
+                "params": trial.params,
+                "metrics": to_json(Metrics, trial.metrics),
+            }
+            for trial in trials
+        ]
+        for batch in peewee.chunked(rows, 100):  # SQLite takes a bounded number of values a statement
+            self._rows.insert_many(batch).execute()
+
+    def page(
+        self, optimization_id: str, *, after: int, limit: int, status: TrialStatus | None = None
+    ) -> list[Trial]:
+        """Return up to `limit` trials numbered above `after`, in order."""
+        rows = self._rows
+        query = rows.select().where((rows.optimization_id == optimization_id) & (rows.number > after))
+        if status is not None:
+            query = query.where(rows.status == status.value)
+        return [_trial(row) for row in query.order_by(rows.number).limit(limit)]
+
+
+def _trial(row: Any) -> Trial:
+    return Trial(
+        number=row.number,
+        params=row.params,
+        status=TrialStatus(row.status),
+        score=row.score,
+        metrics=from_json(Metrics, row.metrics),
+    )
+
+
+class SqlRequestLog:
+    """Calls that were answered."""
+
+    def __init__(self, database: peewee.Database) -> None:
+        self._rows = bound(RequestRow, database)
+
+    def find(self, key: RequestKey, *, since: datetime) -> AnsweredRequest | None:
+        """Return the call of that key answered at or after `since`, or None."""
+        rows = self._rows
+        row = rows.get_or_none(
+            (rows.method == key.method) & (rows.request_id == key.request_id) & (rows.created_at >= since)
+        )
+        return None if row is None else AnsweredRequest(row.digest, row.resource_id)
+
+    def add(self, key: RequestKey, answered: AnsweredRequest, *, now: datetime) -> None:
+        """Remember a call, in place of an older one of the same key."""
+        rows = self._rows
+        rows.delete().where((rows.method == key.method) & (rows.request_id == key.request_id)).execute()
+        rows.insert(
+            {
+                "method": key.method,
+                "request_id": key.request_id,
+                "digest": answered.digest,
+                "resource_id": answered.resource_id,
+                "created_at": now,
+            }
+        ).execute()

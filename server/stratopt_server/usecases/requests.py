@@ -1,0 +1,80 @@
+"""What callers ask for, as plain values; None stands for what they left out."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from stratopt_server.domain.parameters import ParameterRange, ParameterValue
+from stratopt_server.domain.ports import RequestKey
+from stratopt_server.domain.runs import Algorithm, Fill, Target
+from stratopt_server.market.read import FileFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Tells a repeated call from a new one; `key` is None where the caller gave no request_id."""
+
+    key: RequestKey | None
+    digest: str
+    """Hash of everything in the request but its request_id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What every run is asked with."""
+
+    symbol: str
+    strategy_id: str
+    exchange: str | None = None
+    timeframe: str | None = None
+    start_date: datetime | None = None
+    end_date: datetime | None = None
+    taker_fee: float | None = None
+    slippage: float | None = None
+    initial_cash: float | None = None
+    fill: Fill = Fill.NEXT_OPEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BacktestRequest:
+    """One run with one set of parameters."""
+
+    run: RunRequest
+    params: dict[str, ParameterValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizationRequest:
+    """A search."""
+
+    run: RunRequest
+    param_ranges: dict[str, ParameterRange]
+    fixed_params: dict[str, ParameterValue]
+    target: Target = Target.SHARPE
+    max_iterations: int | None = None
+    algorithm: Algorithm | None = None
+    seed: int | None = None
+    holdout: float | None = None
+    min_trades: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategyRequest:
+    """A strategy to store, or the fields of one to change; None leaves a field as it is."""
+
+    id: str
+    name: str | None = None
+    version: str | None = None
+    code: str | None = None
+    default_params: dict[str, ParameterValue] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRequest:
+    """What a file of bars holds."""
+
+    symbol: str
+    exchange: str | None = None
+    timeframe: str = ""
+    """Empty means told from the rows."""
+    file_format: FileFormat = FileFormat.AUTO
+    bars_per_year: float | None = None

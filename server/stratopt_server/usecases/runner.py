@@ -1,0 +1,208 @@
+"""Takes jobs from the queue and sees each one through in a process of its own."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from stratopt_server.domain.clock import Clock
+from stratopt_server.domain.jobs import Failure, Job, JobStatus
+from stratopt_server.domain.ports import LeaseLost, Storage
+from stratopt_server.usecases.hub import Hub
+from stratopt_server.usecases.threads import StorageThread
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+"""The queue is looked at this often even without news: another server may have added a job."""
+HEARTBEATS_A_LEASE = 3
+
+
+class Attempt(Protocol):
+    """One process at work on one job."""
+
+    def changes(self) -> AsyncIterator[None]:
+        """Yield whenever the job's rows changed, until the process ends."""
+        ...
+
+    async def failure(self) -> Failure | None:
+        """Say, after its end, why the process did not finish the job; None if it says it did."""
+        ...
+
+    def kill(self) -> None:
+        """Kill the process."""
+        ...
+
+
+class Launcher(Protocol):
+    """Starts processes for jobs."""
+
+    async def launch(self, job: Job) -> Attempt:
+        """Start the process of a job that was claimed."""
+        ...
+
+
+class Runner:
+    """One server's share of the queue."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        launcher: Launcher,
+        *,
+        hub: Hub,
+        thread: StorageThread,
+        clock: Clock,
+        owner: str,
+        running_max: int,
+        attempts_max: int,
+        lease_seconds: float,
+    ) -> None:
+        """`owner` names this server in leases; no two servers share one."""
+        self._storage = storage
+        self._launcher = launcher
+        self._hub = hub
+        self._thread = thread
+        self._clock = clock
+        self._owner = owner
+        self._running_max = running_max
+        self._attempts_max = attempts_max
+        self._lease = timedelta(seconds=lease_seconds)
+        self._attempts: dict[str, Attempt] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self._news = asyncio.Event()
+        self._released: set[str] = set()
+
+    def start(self) -> None:
+        """Begin to take jobs."""
+        self._loops = [
+            asyncio.create_task(self._take_jobs(), name="take jobs"),
+            asyncio.create_task(self._keep_leases(), name="keep leases"),
+        ]
+
+    def wake(self) -> None:
+        """Say that a job was added."""
+        self._news.set()
+
+    def stop_job(self, job_id: str) -> None:
+        """Kill the process of a job that was cancelled, if it is this server's; tell who watches."""
+        attempt = self._attempts.get(job_id)
+        if attempt is not None:
+            attempt.kill()
+        self._hub.notify(job_id)
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more jobs; let the running ones finish for so long, then put them back in the queue."""
+        taking, leases = self._loops
+        await _end(taking)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        self._released.update(self._attempts)
+        for attempt in self._attempts.values():
+            attempt.kill()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await _end(leases)
+
+    async def _take_jobs(self) -> None:
+        while True:
+            self._news.clear()
+            while len(self._tasks) < self._running_max and (job := await self._claim()) is not None:
+                task = asyncio.create_task(self._see_through(job), name=job.id)
+                self._tasks.add(task)
+                task.add_done_callback(self._finished)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._news.wait()
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._news.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("job %s was lost sight of", task.get_name(), exc_info=error)
+
+    async def _claim(self) -> Job | None:
+        now = self._clock.now()
+        return await self._thread.run(
+            self._storage.jobs.claim, self._owner, now=now, lease_until=now + self._lease
+        )
+
+    async def _see_through(self, job: Job) -> None:
+        """Run one attempt; afterwards the job has a final status, or is pending again."""
+        log.info("job %s: attempt %d", job.id, job.attempt)
+        self._hub.notify(job.id)
+        attempt = await self._launcher.launch(job)
+        self._attempts[job.id] = attempt
+        try:
+            async for _ in attempt.changes():
+                self._hub.notify(job.id)
+            failure = await attempt.failure()
+        finally:
+            del self._attempts[job.id]
+        with suppress(LeaseLost):  # it succeeded, or was cancelled meanwhile
+            await self._thread.run(self._settle, job, failure)
+        self._released.discard(job.id)
+        self._hub.notify(job.id)
+
+    def _settle(self, job: Job, failure: Failure | None) -> None:
+        """Make sure that the job does not stay running without a process."""
+        if job.id in self._released:
+            self._storage.jobs.release(job.id, job.attempt)
+            return
+        failure = failure or Failure(
+            reason="WORKER_ENDED", message="the job's process ended without a result"
+        )
+        self._storage.jobs.finish(
+            job.id, JobStatus.FAILED, now=self._clock.now(), attempt=job.attempt, failure=failure
+        )
+
+    async def _keep_leases(self) -> None:
+        """Prolong our leases, and put back in the queue what a lost server left running."""
+        while True:
+            now = self._clock.now()
+            await self._thread.run(self._storage.jobs.renew, self._owner, lease_until=now + self._lease)
+            for job_id in await self._thread.run(self._take_back, now):
+                self._hub.notify(job_id)
+                self._news.set()
+            await asyncio.sleep(self._lease.total_seconds() / HEARTBEATS_A_LEASE)
+
+    def _take_back(self, now: datetime) -> list[str]:
+        lapsed = self._storage.jobs.lapsed(now)
+        for job in lapsed:
+            log.warning("job %s: the lease of attempt %d has lapsed", job.id, job.attempt)
+            with suppress(LeaseLost):
+                if job.attempt < self._attempts_max:
+                    self._storage.jobs.release(job.id, job.attempt)
+                else:
+                    self._give_up(job)
+        return [job.id for job in lapsed]
+
+    def _give_up(self, job: Job) -> None:
+        failure = Failure(
+            reason="ATTEMPTS_EXHAUSTED",
+            message=f"the server was lost in each of {job.attempt} attempts at this job",
+            metadata={"attempts": str(job.attempt)},
+        )
+        self._storage.jobs.finish(
+            job.id, JobStatus.FAILED, now=self._clock.now(), attempt=job.attempt, failure=failure
+        )
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def killed(number: int) -> Failure:
+    """The failure of a job whose process a signal ended."""
+    name = signal.Signals(number).name
+    return Failure(
+        reason="WORKER_KILLED",
+        message=f"the job's process was killed by {name}; the machine may be short of memory",
+        metadata={"signal": name},
+    )

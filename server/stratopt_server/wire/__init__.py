@@ -1,0 +1,1 @@
+"""Domain values <-> proto messages, both directions: the one translator."""

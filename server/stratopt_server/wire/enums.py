@@ -1,0 +1,52 @@
+"""Domain words <-> proto enums. An unknown or unspecified word on the way in is told apart by the caller."""
+
+from stratopt.v1 import dataset_pb2, job_pb2, market_data_service_pb2, optimization_pb2, run_pb2
+from stratopt_server.domain.jobs import JobStatus
+from stratopt_server.domain.market import DataGrade
+from stratopt_server.domain.optimization import StopReason, TrialStatus
+from stratopt_server.domain.runs import Algorithm, Fill, Target
+from stratopt_server.market.read import FileFormat
+from stratopt_server.usecases.datasets import ImportOutcome
+
+JOB_STATUS = {
+    JobStatus.PENDING: job_pb2.JOB_STATUS_PENDING,
+    JobStatus.RUNNING: job_pb2.JOB_STATUS_RUNNING,
+    JobStatus.SUCCEEDED: job_pb2.JOB_STATUS_SUCCEEDED,
+    JobStatus.FAILED: job_pb2.JOB_STATUS_FAILED,
+    JobStatus.CANCELLED: job_pb2.JOB_STATUS_CANCELLED,
+}
+FILL = {Fill.NEXT_OPEN: run_pb2.FILL_NEXT_OPEN, Fill.CLOSE: run_pb2.FILL_CLOSE}
+TARGET = {
+    Target.SHARPE: optimization_pb2.OPTIMIZATION_TARGET_SHARPE,
+    Target.RETURN: optimization_pb2.OPTIMIZATION_TARGET_RETURN,
+    Target.DRAWDOWN: optimization_pb2.OPTIMIZATION_TARGET_DRAWDOWN,
+}
+ALGORITHM = {
+    Algorithm.GRID: optimization_pb2.ALGORITHM_GRID,
+    Algorithm.RANDOM: optimization_pb2.ALGORITHM_RANDOM,
+}
+STOP_REASON = {
+    StopReason.MAX_ITERATIONS: optimization_pb2.STOP_REASON_MAX_ITERATIONS,
+    StopReason.EXHAUSTED: optimization_pb2.STOP_REASON_EXHAUSTED,
+    StopReason.CANCELLED: optimization_pb2.STOP_REASON_CANCELLED,
+}
+TRIAL_STATUS = {
+    TrialStatus.OK: optimization_pb2.TRIAL_STATUS_OK,
+    TrialStatus.TOO_FEW_TRADES: optimization_pb2.TRIAL_STATUS_TOO_FEW_TRADES,
+    TrialStatus.UNDEFINED: optimization_pb2.TRIAL_STATUS_UNDEFINED,
+}
+DATA_GRADE = {
+    DataGrade.GOOD: dataset_pb2.DATA_GRADE_GOOD,
+    DataGrade.USABLE: dataset_pb2.DATA_GRADE_USABLE,
+    DataGrade.BAD: dataset_pb2.DATA_GRADE_BAD,
+}
+FILE_FORMAT = {
+    FileFormat.AUTO: market_data_service_pb2.FILE_FORMAT_UNSPECIFIED,
+    FileFormat.PARQUET: market_data_service_pb2.FILE_FORMAT_PARQUET,
+    FileFormat.CSV: market_data_service_pb2.FILE_FORMAT_CSV,
+}
+IMPORT_OUTCOME = {
+    ImportOutcome.CREATED: market_data_service_pb2.IMPORT_OUTCOME_CREATED,
+    ImportOutcome.REPLACED: market_data_service_pb2.IMPORT_OUTCOME_REPLACED,
+    ImportOutcome.UNCHANGED: market_data_service_pb2.IMPORT_OUTCOME_UNCHANGED,
+}

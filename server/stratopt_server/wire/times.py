@@ -1,0 +1,34 @@
+"""Moments <-> Timestamps, to the microsecond."""
+
+from datetime import datetime
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from stratopt_server.domain.errors import Violations
+from stratopt_server.domain.market import from_microseconds, to_microseconds
+
+MICROSECONDS = 1_000_000
+
+
+def to_timestamp(moment: datetime) -> Timestamp:
+    """Write a moment."""
+    seconds, microseconds = divmod(to_microseconds(moment), MICROSECONDS)
+    return Timestamp(seconds=seconds, nanos=microseconds * 1000)
+
+
+def microseconds_to_timestamp(microseconds: int) -> Timestamp:
+    """Write a moment counted in microseconds."""
+    return to_timestamp(from_microseconds(microseconds))
+
+
+def optional_moment(message: Message, field: str, violations: Violations) -> datetime | None:
+    """Read a Timestamp field that may be unset; note one that is no moment of the years 1 to 9999."""
+    if not message.HasField(field):
+        return None
+    stamp: Timestamp = getattr(message, field)
+    try:
+        return from_microseconds(stamp.seconds * MICROSECONDS + stamp.nanos // 1000)
+    except OverflowError:
+        violations.add(field, "INVALID_TIME", "must lie in the years 1 to 9999", seconds=stamp.seconds)
+        return None
