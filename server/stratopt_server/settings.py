@@ -71,3 +71,8 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """URL of the database, the default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'stratopt.db'}"
+
+    @property
+    def bars_dir(self) -> Path:
+        """Folder of the bars of datasets."""
+        return self.data_dir / "bars"

@@ -1,1 +1,1 @@
-""""""
+"""The command line of stratopt; `main` is its entry point."""

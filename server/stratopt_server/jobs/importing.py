@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from stratopt_server.jobs.messages import ImportFile
-from stratopt_server.jobs.running import columns_folder
 from stratopt_server.market.columns import ColumnStore
 from stratopt_server.market.importing import Imported, import_file
 from stratopt_server.storage.codec import to_json
@@ -16,7 +15,7 @@ def import_bars(task: ImportFile) -> object:
         file_format=task.file_format,
         timeframe=task.timeframe,
         bars_per_year=task.bars_per_year,
-        columns=ColumnStore(columns_folder(task.data_dir)),
+        columns=ColumnStore(Path(task.bars_dir)),
         rows_max=task.rows_max,
     )
     return to_json(Imported, imported)

@@ -69,7 +69,7 @@ class ProcessLauncher:
             job_id=job.id,
             attempt=job.attempt,
             database_url=self.settings.database,
-            data_dir=str(self.settings.data_dir),
+            bars_dir=str(self.settings.bars_dir),
             memory_mb_max=self.settings.job_memory_mb_max,
         )
         return JobAttempt(await template.fork(task))
@@ -81,7 +81,7 @@ class ProcessLauncher:
             file_format=wanted.file_format,
             timeframe=wanted.timeframe,
             bars_per_year=wanted.bars_per_year,
-            data_dir=str(self.settings.data_dir),
+            bars_dir=str(self.settings.bars_dir),
             rows_max=self.settings.import_rows_max,
             memory_mb_max=self.settings.job_memory_mb_max,
         )

@@ -21,7 +21,7 @@ class RunJob:
     job_id: str
     attempt: int
     database_url: str
-    data_dir: str
+    bars_dir: str
     memory_mb_max: int
 
 
@@ -34,7 +34,7 @@ class ImportFile:
     timeframe: str
     """Empty means told from the rows."""
     bars_per_year: float | None
-    data_dir: str
+    bars_dir: str
     rows_max: int
     memory_mb_max: int
 

@@ -7,7 +7,6 @@ from stratopt_server.domain.jobs import Job, JobStatus
 from stratopt_server.domain.ports import LeaseLost
 from stratopt_server.domain.runs import BacktestSpec
 from stratopt_server.domain.strategy import StrategyContract
-from stratopt_server.jobs.backtest import run_backtest
 from stratopt_server.jobs.child import Channel, JobFailure
 from stratopt_server.jobs.context import JobContext
 from stratopt_server.jobs.messages import RunJob
@@ -27,23 +26,20 @@ def run_job(task: RunJob, channel: Channel) -> None:
         context = JobContext(
             job=job,
             storage=storage,
-            columns=ColumnStore(columns_folder(task.data_dir)),
+            columns=ColumnStore(Path(task.bars_dir)),
             contract=_contract(job),
             clock=SystemClock(),
             changed=channel.changed,
         )
         if isinstance(job.spec, BacktestSpec):
+            from stratopt_server.jobs.backtest import run_backtest  # noqa: PLC0415 - loads vectorbt
+
             run_backtest(context, job.spec)
         else:
             run_optimization(context, job.spec)
         channel.changed()
     finally:
         storage.close()
-
-
-def columns_folder(data_dir: str) -> Path:
-    """Where the bars of datasets lie."""
-    return Path(data_dir) / "bars"
 
 
 def _contract(job: Job) -> StrategyContract:

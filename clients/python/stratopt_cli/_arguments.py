@@ -1,0 +1,68 @@
+"""Options that several commands have, and the help that goes under a command."""
+
+from typing import Annotated, Literal
+
+import typer
+
+CONNECTION = "Connection and output"
+BARS = "Which bars"
+TRADING = "Costs and fills"
+
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server", metavar="HOST:PORT", help="Where the server listens.", rich_help_panel=CONNECTION
+    ),
+]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print one JSON document on stdout; progress goes to stderr.",
+        rich_help_panel=CONNECTION,
+    ),
+]
+
+Strategy = Annotated[str, typer.Argument(help="Id of the strategy, e.g. ma_cross_v1.0.", show_default=False)]
+Symbol = Annotated[str, typer.Argument(help="Symbol of the bars, e.g. BTC/USDT.", show_default=False)]
+
+Exchange = Annotated[
+    str | None,
+    typer.Option(help="Exchange of the bars; needed where several have the symbol.", rich_help_panel=BARS),
+]
+Timeframe = Annotated[
+    str | None,
+    typer.Option(help="Length of a bar, e.g. 1h; needed where there are several.", rich_help_panel=BARS),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(metavar="DATE", help="First day or moment, e.g. 2022-01-01. UTC.", rich_help_panel=BARS),
+]
+End = Annotated[
+    str | None,
+    typer.Option(metavar="DATE", help="Last day, included, or last moment. UTC.", rich_help_panel=BARS),
+]
+
+Fee = Annotated[
+    float | None,
+    typer.Option(help="Fee on the traded value: 0.001 is 0.1 %.", rich_help_panel=TRADING),
+]
+Slippage = Annotated[
+    float | None,
+    typer.Option(help="How far each fill moves against you: 0.0005 is 0.05 %.", rich_help_panel=TRADING),
+]
+Cash = Annotated[
+    float | None, typer.Option(help="Cash at the start, in the quote currency.", rich_help_panel=TRADING)
+]
+Fill = Annotated[
+    Literal["next_open", "close"] | None,
+    typer.Option(
+        help="Fill at the next bar's open, or at the close that decided.", rich_help_panel=TRADING
+    ),
+]
+
+
+def examples(*commands: str) -> str:
+    """Return the epilog of a command: how it is used."""
+    # Typer keeps the paragraphs of an epilog and joins the lines within one.
+    return "\n\n".join(["[bold]Examples[/bold]", *(command.replace("[", r"\[") for command in commands)])

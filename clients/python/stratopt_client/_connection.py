@@ -1,0 +1,60 @@
+"""One connection to one server: deadlines, and the place where RPC errors become ours."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import TypeVar
+
+import grpc
+
+from stratopt_client._channel import open_channel
+from stratopt_client._errors import told_apart, unreachable
+
+DEADLINE_SECONDS = 30.0
+"""How long a plain call may take."""
+TRANSFER_DEADLINE_SECONDS = 600.0
+"""How long the upload of a file or the download of a report may take."""
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+class Connection:
+    """A channel and the deadlines of the calls made on it."""
+
+    def __init__(self, target: str, *, deadline_seconds: float, transfer_deadline_seconds: float) -> None:
+        """Connect at the first call."""
+        self.target = target
+        self.deadline_seconds = deadline_seconds
+        self.transfer_deadline_seconds = transfer_deadline_seconds
+        self.channel = open_channel(target)
+
+    async def call(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request
+    ) -> Response:
+        """Make a plain call."""
+        with told_apart(self.target):
+            return await method(request, timeout=self.deadline_seconds)
+
+    async def download(
+        self, method: grpc.aio.UnaryStreamMultiCallable[Request, Response], request: Request
+    ) -> AsyncGenerator[Response]:
+        """Yield what a finite stream sends."""
+        call = method(request, timeout=self.transfer_deadline_seconds)
+        try:
+            with told_apart(self.target):
+                async for message in call:
+                    yield message
+        finally:
+            call.cancel()
+
+    async def ready(self, timeout_seconds: float) -> None:
+        """Return once the server accepts connections; raise Unavailable if it does not in time."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self.channel.channel_ready()
+        except TimeoutError:
+            raise unreachable(self.target, f"tried for {timeout_seconds:g} s") from None
+
+    async def close(self) -> None:
+        """End every call and close the channel."""
+        await self.channel.close()

@@ -1,0 +1,105 @@
+"""The keyword arguments of the calls, written once for the async and the sync face.
+
+Every one may be left out or be None: the server, or the strategy, then has its default.
+"""
+
+import difflib
+from collections.abc import Callable
+from typing import Literal, TypedDict
+
+from stratopt_client._params import Params
+from stratopt_client._times import When
+
+Fill = Literal["next_open", "close"]
+"""When an order decided on a bar's close is filled."""
+Target = Literal["sharpe", "return", "drawdown"]
+"""What a search makes best."""
+Algorithm = Literal["grid", "random"]
+"""How a search chooses; None lets the server choose."""
+Format = Literal["parquet", "csv"]
+"""How a file of bars is written; None lets the server tell from its first bytes."""
+Status = Literal["pending", "running", "succeeded", "failed", "cancelled"]
+"""Where a job stands."""
+TrialStatus = Literal["ok", "too_few_trades", "undefined"]
+"""Whether a trial can be the best one."""
+ImportProgress = Callable[[int, int], None]
+"""Called with the bytes sent so far and the bytes in all."""
+
+
+class RunOptions(TypedDict, total=False):
+    """What backtests and optimizations have in common."""
+
+    exchange: str | None
+    timeframe: str | None
+    start_date: When | None
+    end_date: When | None
+    """A date without a time includes that day, in UTC."""
+    taker_fee: float | None
+    slippage: float | None
+    initial_cash: float | None
+    fill: Fill | None
+    request_id: str | None
+    """The same id again gives the same answer; where none is given the client makes one."""
+
+
+class BacktestOptions(RunOptions, total=False):
+    """How to run a backtest."""
+
+    params: Params | None
+
+
+class OptimizationOptions(RunOptions, total=False):
+    """How to search."""
+
+    optimization_target: Target | None
+    max_iterations: int | None
+    algorithm: Algorithm | None
+    seed: int | None
+    holdout: float | None
+    min_trades: int | None
+    fixed_params: Params | None
+
+
+class ImportOptions(TypedDict, total=False):
+    """What a file of bars holds."""
+
+    exchange: str | None
+    timeframe: str | None
+    format: Format | None
+    bars_per_year: float | None
+
+
+class StrategyFields(TypedDict, total=False):
+    """What can be changed of a strategy; what is left out or None stays as it is."""
+
+    name: str | None
+    version: str | None
+    code: str | None
+    default_params: Params | None
+
+
+class JobFilter(TypedDict, total=False):
+    """Which jobs to list."""
+
+    strategy_id: str | None
+    symbol: str | None
+    status: Status | None
+
+
+class DatasetFilter(TypedDict, total=False):
+    """Which datasets to list."""
+
+    symbol: str | None
+    exchange: str | None
+    timeframe: str | None
+
+
+def refuse_unknown(given: object, of: type, *, call: str) -> None:
+    """Raise TypeError, as Python does, for a keyword the call does not have."""
+    assert isinstance(given, dict), "keyword arguments are a dictionary"
+    known = sorted(of.__optional_keys__)  # type: ignore[attr-defined]  # every TypedDict has it
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(known)}"
+            raise TypeError(f"{call}() got an unexpected keyword argument {name!r}; {hint}")

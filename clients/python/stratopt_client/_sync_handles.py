@@ -1,0 +1,101 @@
+"""Handles and lists of the sync face."""
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from stratopt.v1.backtest_pb2 import Backtest, SeriesChunk, Trade
+from stratopt.v1.backtest_service_pb2 import WatchBacktestResponse
+from stratopt.v1.optimization_pb2 import Optimization, Trial
+from stratopt.v1.optimization_service_pb2 import WatchOptimizationResponse
+from stratopt_client._backtests import BacktestHandle
+from stratopt_client._loop import BackgroundLoop
+from stratopt_client._optimizations import OptimizationHandle
+from stratopt_client._options import TrialStatus
+from stratopt_client._pages import Page, Pager
+
+Row = TypeVar("Row")
+
+
+class SyncPager(Generic[Row]):
+    """A list: iterate over it for every row, or take a page at a time."""
+
+    def __init__(self, loop: BackgroundLoop, pager: Pager[Row]) -> None:
+        """Nothing is fetched yet."""
+        self._loop = loop
+        self._pager = pager
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yield every row, fetching pages as they are needed."""
+        return self._loop.iterate(aiter(self._pager))
+
+    def page(self, *, size: int = 0, token: str = "") -> Page[Row]:
+        """Return one page; size 0 leaves it to the server, an empty token asks for the first."""
+        return self._loop.run(self._pager.page(size=size, token=token))
+
+
+class SyncBacktestHandle:
+    """One backtest on the server. Dropping the handle does not stop it."""
+
+    def __init__(self, loop: BackgroundLoop, handle: BacktestHandle) -> None:
+        """Nothing is called yet."""
+        self.id = handle.id
+        self._loop = loop
+        self._handle = handle
+
+    def get(self) -> Backtest:
+        """Return the backtest as it stands."""
+        return self._loop.run(self._handle.get())
+
+    def result(self, *, timeout: float | None = None) -> Backtest:
+        """Wait until it succeeded and return it; raises as BacktestHandle.result does."""
+        return self._loop.run(self._handle.result(timeout=timeout))
+
+    def watch(self, after_sequence: int = 0) -> Iterator[WatchBacktestResponse]:
+        """Follow it until its final status: first a snapshot, then what happens."""
+        return self._loop.iterate(self._handle.watch(after_sequence))
+
+    def cancel(self) -> Backtest:
+        """Stop it and return it; FailedPrecondition if it succeeded or failed before."""
+        return self._loop.run(self._handle.cancel())
+
+    def report_html(self) -> str:
+        """Return the report as one self-contained HTML page; FailedPrecondition unless it succeeded."""
+        return self._loop.run(self._handle.report_html())
+
+    def series(self) -> SeriesChunk:
+        """Return equity, drawdown, position and benchmark of every bar, a column each."""
+        return self._loop.run(self._handle.series())
+
+    def trades(self) -> list[Trade]:
+        """Return every trade, in order of entry."""
+        return self._loop.run(self._handle.trades())
+
+
+class SyncOptimizationHandle:
+    """One optimization on the server. Dropping the handle does not stop it."""
+
+    def __init__(self, loop: BackgroundLoop, handle: OptimizationHandle) -> None:
+        """Nothing is called yet."""
+        self.id = handle.id
+        self._loop = loop
+        self._handle = handle
+
+    def get(self) -> Optimization:
+        """Return the optimization as it stands, with the best trial so far."""
+        return self._loop.run(self._handle.get())
+
+    def result(self, *, timeout: float | None = None) -> Optimization:
+        """Wait until it succeeded and return it; raises as OptimizationHandle.result does."""
+        return self._loop.run(self._handle.result(timeout=timeout))
+
+    def watch(self, after_sequence: int = 0) -> Iterator[WatchOptimizationResponse]:
+        """Follow it until its final status: first a snapshot, then progress and improvements."""
+        return self._loop.iterate(self._handle.watch(after_sequence))
+
+    def cancel(self) -> Optimization:
+        """Stop it and return it; its trials are kept."""
+        return self._loop.run(self._handle.cancel())
+
+    def trials(self, *, status: TrialStatus | None = None) -> SyncPager[Trial]:
+        """Return what was tried, in order."""
+        return SyncPager(self._loop, self._handle.trials(status=status))

@@ -1,0 +1,49 @@
+"""`python -m stratopt_server`: read the settings, serve until SIGTERM or SIGINT, drain."""
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+
+from pydantic import ValidationError
+
+from stratopt_server import __version__
+from stratopt_server.app import running
+from stratopt_server.settings import Settings
+from stratopt_server.storage.database import UnsupportedDatabase
+from stratopt_server.transport.server import PublicAddress
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until a signal asks to stop; one JSON line on standard output says where."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings) as app:
+        ready = {"listening": app.address, "data_dir": str(settings.data_dir), "version": __version__}
+        print(json.dumps(ready), flush=True)  # noqa: T201 - how whoever started us learns the port
+        await stop.wait()
+
+
+def main() -> None:
+    """Run the server; a setting that cannot be is one line on standard error and exit code 2."""
+    try:
+        settings = Settings()
+        logging.basicConfig(
+            level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        )
+        asyncio.run(serve(settings))
+    except ValidationError as error:
+        for fault in error.errors():
+            name = "_".join(str(part) for part in fault["loc"]).upper()
+            print(f"STRATOPT_{name}: {fault['msg']}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except (PublicAddress, UnsupportedDatabase) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

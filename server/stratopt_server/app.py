@@ -1,0 +1,133 @@
+"""Composition root: the only module of the server that knows everything."""
+
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from stratopt_server.domain.clock import Clock, Ids, SystemClock
+from stratopt_server.engine.names import KERNEL_NAMES
+from stratopt_server.jobs.launcher import ProcessLauncher
+from stratopt_server.jobs.supervisor import Templates
+from stratopt_server.market.columns import ColumnStore
+from stratopt_server.settings import Settings
+from stratopt_server.storage.sql import SqlStorage
+from stratopt_server.strategies.catalog import Catalog
+from stratopt_server.transport.backtest_service import BacktestServicer
+from stratopt_server.transport.market_data_service import MarketDataServicer
+from stratopt_server.transport.optimization_service import OptimizationServicer
+from stratopt_server.transport.server import GrpcServer, Servicers
+from stratopt_server.transport.strategy_service import StrategyServicer
+from stratopt_server.usecases.backtests import Backtests
+from stratopt_server.usecases.datasets import Datasets
+from stratopt_server.usecases.hub import Hub
+from stratopt_server.usecases.idempotency import Repeats
+from stratopt_server.usecases.jobs import Jobs
+from stratopt_server.usecases.optimizations import Optimizations
+from stratopt_server.usecases.runner import Runner
+from stratopt_server.usecases.runs import RunResolver
+from stratopt_server.usecases.slices import SliceFinder
+from stratopt_server.usecases.strategies import Strategies
+from stratopt_server.usecases.threads import StorageThread
+from stratopt_server.usecases.watching import Watching
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 2.0
+"""How long calls under way may still answer once the jobs are settled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """A server that is up."""
+
+    address: str
+    templates: Templates
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[App]:
+    """Serve for the time of the block, then drain."""
+    thread = StorageThread()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    storage = await thread.run(SqlStorage.open, settings.database)
+    templates = Templates(settings.data_dir)
+    house = House(settings, storage, templates, thread)
+    try:
+        await thread.run(house.strategies.seed)
+        server = GrpcServer(house.servicers(), settings)
+        address = await server.start()
+        templates.sweep.start()
+        if settings.report_template:
+            templates.report.start()
+        house.runner.start()
+        try:
+            yield App(address=address, templates=templates)
+        finally:
+            await house.drain(server)
+    finally:
+        await templates.stop()
+        await thread.run(storage.close)
+        thread.close()
+
+
+class House:
+    """Every part of one server, wired."""
+
+    def __init__(
+        self, settings: Settings, storage: SqlStorage, templates: Templates, thread: StorageThread
+    ) -> None:
+        clock: Clock = SystemClock()
+        ids = Ids(clock)
+        self._settings = settings
+        self._thread = thread
+        self._launcher = ProcessLauncher(templates, settings)
+        self._catalog = Catalog(KERNEL_NAMES)
+        hub = Hub()
+        repeats = Repeats(storage, clock, kept=timedelta(hours=settings.request_id_hours))
+        slices = SliceFinder(storage.datasets, ColumnStore(settings.bars_dir), settings=settings)
+        runs = RunResolver(storage.strategies, slices, self._catalog, settings=settings)
+        self.strategies = Strategies(storage, clock, self._catalog, repeats, settings=settings)
+        self._datasets = Datasets(storage, clock, ids, settings=settings)
+        self._jobs = Jobs(storage, clock, ids, repeats)
+        self._backtests = Backtests(self._jobs, runs, storage.reports)
+        self._optimizations = Optimizations(self._jobs, runs, storage.trials, settings=settings)
+        self._watching = Watching(
+            self._jobs, storage.jobs, hub, thread, beat_seconds=settings.watch_heartbeat_seconds
+        )
+        self.runner = Runner(
+            storage,
+            self._launcher,
+            hub=hub,
+            thread=thread,
+            clock=clock,
+            owner=secrets.token_hex(8),
+            running_max=settings.jobs_running_max,
+            attempts_max=settings.job_attempts_max,
+            lease_seconds=settings.lease_seconds,
+        )
+
+    def servicers(self) -> Servicers:
+        """The services over the use-cases."""
+        runner, watching, thread = self.runner, self._watching, self._thread
+        return Servicers(
+            strategies=StrategyServicer(self.strategies, self._catalog, thread),
+            market_data=MarketDataServicer(self._datasets, self._launcher, thread, settings=self._settings),
+            backtests=BacktestServicer(
+                self._backtests, self._jobs, runner=runner, watching=watching, thread=thread
+            ),
+            optimizations=OptimizationServicer(
+                self._optimizations, self._jobs, runner=runner, watching=watching, thread=thread
+            ),
+        )
+
+    async def drain(self, server: GrpcServer) -> None:
+        """Leave in order: out of rotation, no new jobs, running ones settled, watchers sent away."""
+        log.info("draining for up to %.0f s", self._settings.drain_seconds)
+        self._jobs.draining = True
+        await server.leave_rotation()
+        await self.runner.drain(self._settings.drain_seconds)
+        self._watching.close()
+        await server.stop(STOP_SECONDS)

@@ -1,0 +1,1 @@
+"""Compiled strategies: arrays in, arrays out."""

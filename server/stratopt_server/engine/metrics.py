@@ -1,0 +1,63 @@
+"""When a ratio of a run is defined, and when two ways of computing a run agree."""
+
+import math
+from dataclasses import fields
+
+from stratopt_server.domain.metrics import Metrics
+
+NOISE = 1e-10
+"""A deviation of returns, or a drawdown, up to this is rounding: no ratio to it is defined."""
+RELATIVE, ABSOLUTE = 1e-9, 1e-12
+
+DENOMINATORS = {
+    "sharpe_ratio": "volatility",
+    "sortino_ratio": "volatility",
+    "calmar_ratio": "max_drawdown",
+}
+"""What a ratio divides by: where that is small, the rounding of its numerator weighs more."""
+
+
+def annual_growth(total_return: float, years_inverse: float) -> float | None:
+    """Compute (1 + total_return) ** years_inverse - 1; None where that is beyond all numbers."""
+    if total_return <= -1.0:
+        return -1.0
+    exponent = years_inverse * math.log1p(total_return)
+    return math.expm1(exponent) if exponent < 700.0 else None
+
+
+def ratio(numerator: float, denominator: float, above: float = 0.0) -> float | None:
+    """Divide; None where the denominator is not above `above`."""
+    return defined(numerator / denominator) if denominator > above else None
+
+
+def defined(value: float) -> float | None:
+    """Give the value itself, or None where it is beyond all numbers."""
+    return value if math.isfinite(value) else None
+
+
+def disagreements(a: Metrics, b: Metrics) -> list[str]:
+    """Name each metric on which two computations of one run differ by more than rounding, with both values.
+
+    The tolerance is 1e-9 of the value or 1e-12; for a ratio to a figure below 1, 1e-12 of its numerator.
+    """
+    found = []
+    for field in fields(Metrics):
+        left, right = getattr(a, field.name), getattr(b, field.name)
+        if not _agree(left, right, _absolute(field.name, a, b)):
+            found.append(f"{field.name}: {left!r} and {right!r}")
+    return found
+
+
+def _absolute(name: str, a: Metrics, b: Metrics) -> float:
+    """Give the absolute tolerance of a metric."""
+    if name not in DENOMINATORS:
+        return ABSOLUTE
+    values = [getattr(metrics, DENOMINATORS[name]) for metrics in (a, b)]
+    return ABSOLUTE / max(NOISE, min(1.0, *(1.0 if value is None else value for value in values)))
+
+
+def _agree(left: float | None, right: float | None, absolute: float) -> bool:
+    """Tell whether two values of a metric are equal within the tolerance."""
+    if left is None or right is None:
+        return left is right
+    return abs(left - right) <= absolute + RELATIVE * max(abs(left), abs(right))

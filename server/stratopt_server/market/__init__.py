@@ -1,0 +1,1 @@
+"""Market data: files of bars in, clean and graded columns out."""

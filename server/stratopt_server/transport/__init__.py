@@ -1,0 +1,1 @@
+"""The gRPC server: interceptors, and one thin servicer per service."""
