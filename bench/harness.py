@@ -9,10 +9,12 @@ from collections.abc import Callable
 # As the job processes have it; numba reads it when it is imported, so benches import this module first.
 os.environ.setdefault("NUMBA_THREADING_LAYER", "workqueue")
 
+# Not getrusage: its peak counts what the parent held when it started the child.
 PEAK_OF = """
-import importlib, resource, sys
+import importlib, sys
 getattr(importlib.import_module(sys.argv[1]), sys.argv[2])()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+with open("/proc/self/status") as status:
+    print(next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM")))
 """
 
 

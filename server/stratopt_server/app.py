@@ -53,7 +53,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     thread = StorageThread()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     storage = await thread.run(SqlStorage.open, settings.database)
-    templates = Templates(settings.data_dir)
+    templates = Templates(settings.cache_dir)
     house = House(settings, storage, templates, thread)
     try:
         await thread.run(house.strategies.seed)

@@ -7,9 +7,9 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-def _data_home() -> Path:
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "stratopt"
+def _home(variable: str, *default: str) -> Path:
+    """The user's folder for that kind of file, as the XDG specification has it."""
+    return Path(os.environ.get(variable) or Path.home().joinpath(*default)) / "stratopt"
 
 
 class Settings(BaseSettings):
@@ -19,8 +19,10 @@ class Settings(BaseSettings):
 
     listen: str = "127.0.0.1:50051"
     """Address of the gRPC port; port 0 takes a free one. Only loopback is served until there is TLS."""
-    data_dir: Path = Field(default_factory=_data_home)
-    """Folder of bars, compiled kernels and, by default, the database."""
+    data_dir: Path = Field(default_factory=lambda: _home("XDG_DATA_HOME", ".local", "share"))
+    """Folder of bars and, by default, the database."""
+    cache_dir: Path = Field(default_factory=lambda: _home("XDG_CACHE_HOME", ".cache"))
+    """Folder of compiled kernels; may be emptied while no server runs."""
     database_url: str = ""
     """`sqlite:///PATH`; empty means stratopt.db in data_dir."""
     log_level: str = "INFO"
@@ -38,7 +40,7 @@ class Settings(BaseSettings):
 
     jobs_running_max: PositiveInt = Field(default_factory=lambda: max(2, os.cpu_count() or 2))
     """Jobs worked on at a time by this server."""
-    job_memory_mb_max: PositiveInt = 2_048
+    job_memory_mb_max: int = Field(default=2_048, ge=128)
     """Memory a job may take beyond what its template had; over it the job fails."""
     job_attempts_max: PositiveInt = 3
     """Times a job is taken up again after its server was lost, before it fails."""

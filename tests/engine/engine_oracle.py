@@ -18,7 +18,8 @@ def distances(close: list[float], fast: int, slow: int) -> list[float | None]:
     return [
         None
         if i < slow - 1
-        else (math.fsum(close[i + 1 - fast : i + 1]) / fast) / (math.fsum(close[i + 1 - slow : i + 1]) / slow) - 1
+        else (math.fsum(close[i + 1 - fast : i + 1]) / fast) / (math.fsum(close[i + 1 - slow : i + 1]) / slow)
+        - 1
         for i in range(len(close))
     ]
 

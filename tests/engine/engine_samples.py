@@ -23,7 +23,9 @@ def bars_of(close: ArrayLike, opens: ArrayLike | None = None) -> Bars:
     if opens is None:
         first = np.concatenate((closes[:1], closes[:-1]))
     time = np.arange(closes.size, dtype=np.int64) * 60 * MINUTE
-    return Bars(time, first, np.maximum(first, closes), np.minimum(first, closes), closes, np.ones(closes.size))
+    return Bars(
+        time, first, np.maximum(first, closes), np.minimum(first, closes), closes, np.ones(closes.size)
+    )
 
 
 def random_bars(count: int, *, seed: int, level: float = 100.0, step: float = 1e-3) -> Bars:

@@ -103,7 +103,13 @@ def test_sweep_and_report_agree_on_real_bars(path: object) -> None:
     if path is None:
         pytest.skip("the shared market data are not beside this project")
     bars = read_bars(path)
-    sets = [params_of(5, 20), params_of(1, 2), params_of(10, 100, 0.005), params_of(50, 2000), params_of(3, 7, 0.02)]
+    sets = [
+        params_of(5, 20),
+        params_of(1, 2),
+        params_of(10, 100, 0.005),
+        params_of(50, 2000),
+        params_of(3, 7, 0.02),
+    ]
     for terms in (terms_of(), terms_of(fee=0.0, slippage=0.0, fill=Fill.CLOSE)):
         sweeper = Sweeper("ma_cross", bars, terms)
         for params in sets[: 2 if len(bars) > BIG else None]:

@@ -15,7 +15,7 @@ OPEN = [10.0, 10.0, 12.0, 12.0, 8.0, 8.0]
 def test_next_open_by_hand() -> None:
     """Bought at 12 the bar after the first signal, sold at 8 the bar after the fall; the last signal is lost.
 
-    fee 10 %, slippage 25 %: 1,650 buys 1,500 / 15 = 100 units and pays 150. Sold at 8 * 0.75 = 6: 600 less 60.
+    fee 10 %, slippage 25 %: 1,650 buys 1,500 / 15 = 100 units and pays 150; sold at 8 * 0.75 for 600 - 60.
     """
     terms = terms_of(fee=0.1, slippage=0.25, cash=1650.0, bars_per_year=6.0)
     found = sweep("ma_cross", bars_of(CLOSE, OPEN), [params_of(1, 2)], terms)[0]
@@ -40,7 +40,7 @@ def test_next_open_by_hand() -> None:
 
 
 def test_close_fill_by_hand() -> None:
-    """Bought at the close of bar 1, sold at the close of bar 3, bought again at the last close and left open."""
+    """Bought at the close of bar 1, sold at that of bar 3, bought again at the last and left open."""
     terms = terms_of(fee=0.0, slippage=0.0, cash=1100.0, fill=Fill.CLOSE)
     found = sweep("ma_cross", bars_of(CLOSE, OPEN), [params_of(1, 2)], terms)[0]
     assert found.final_equity == pytest.approx(900.0)
@@ -67,7 +67,9 @@ def test_the_report_by_hand() -> None:
     series = report.series
     assert series.equity == pytest.approx([1650, 1650, 1200, 900, 540, 540])
     assert series.position == pytest.approx([0, 0, 100, 100, 0, 0])
-    assert series.drawdown == pytest.approx([0, 0, 1 - 1200 / 1650, 1 - 900 / 1650, 1 - 540 / 1650, 1 - 540 / 1650])
+    assert series.drawdown == pytest.approx(
+        [0, 0, 1 - 1200 / 1650, 1 - 900 / 1650, 1 - 540 / 1650, 1 - 540 / 1650]
+    )
     assert series.benchmark_equity == pytest.approx([165 * close for close in CLOSE])
     (trade,) = report.trades
     assert (trade.entry_time, trade.exit_time) == (bars.time[2], bars.time[4])

@@ -30,7 +30,9 @@ def page_of(bars: Bars, *, strategy_id: str = "ma_cross_v1.0") -> str:
         end_date=datetime(2024, 1, 31, tzinfo=UTC),
         terms=terms,
     )
-    return render_html(BacktestSpec(scenario=scenario, params=params), make_report("ma_cross", bars, params, terms))
+    return render_html(
+        BacktestSpec(scenario=scenario, params=params), make_report("ma_cross", bars, params, terms)
+    )
 
 
 class Nesting(HTMLParser):

@@ -40,7 +40,9 @@ def test_a_run_sees_only_its_own_bars() -> None:
     """Bars before or after a slice change nothing of a run on it."""
     bars, terms, sets = random_bars(5_000, seed=2), terms_of(), [params_of(5, 50), params_of(2, 9)]
     part = bars.slice(1_000, 2_500)
-    alone = Bars(*(np.array(column) for column in (part.time, part.open, part.high, part.low, part.close, part.volume)))
+    alone = Bars(
+        *(np.array(column) for column in (part.time, part.open, part.high, part.low, part.close, part.volume))
+    )
     assert sweep("ma_cross", part, sets, terms) == sweep("ma_cross", alone, sets, terms)
 
 
@@ -141,7 +143,9 @@ def test_sums_are_exact_to_a_part_in_1e11(kind: str, window: int) -> None:
         bars = bars_of(np.round(bars.close, 2))
     at = [*range(count - 40, count), *range(window - 1, count, 20_011)]
     exact = [math.fsum(bars.close[i + 1 - window : i + 1].tolist()) for i in at]
-    assert window_sums(bars, window, at) == pytest.approx(exact, rel=1e-14 if kind != "tall then tiny" else 1e-11)
+    assert window_sums(bars, window, at) == pytest.approx(
+        exact, rel=1e-14 if kind != "tall then tiny" else 1e-11
+    )
 
 
 def test_long_flat_stretches_signal_nothing() -> None:
@@ -171,7 +175,9 @@ def test_memory_does_not_grow_with_the_sets() -> None:
     assert peak < 4_000_000, "one series of doubles alone has 800,000 bytes a set"
 
 
-@pytest.mark.parametrize("path", market_files()[-2:] or [None], ids=lambda path: path.stem if path else "absent")
+@pytest.mark.parametrize(
+    "path", market_files()[-2:] or [None], ids=lambda path: path.stem if path else "absent"
+)
 def test_long_real_histories_agree_with_short_blocks(path: object) -> None:
     """On the longest real files a window of the history gives what the same bars give by themselves."""
     if path is None:

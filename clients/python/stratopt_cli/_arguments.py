@@ -56,13 +56,11 @@ Cash = Annotated[
 ]
 Fill = Annotated[
     Literal["next_open", "close"] | None,
-    typer.Option(
-        help="Fill at the next bar's open, or at the close that decided.", rich_help_panel=TRADING
-    ),
+    typer.Option(help="Fill at the next bar's open, or at the close that decided.", rich_help_panel=TRADING),
 ]
 
 
 def examples(*commands: str) -> str:
     """Return the epilog of a command: how it is used."""
-    # Typer keeps the paragraphs of an epilog and joins the lines within one.
-    return "\n\n".join(["[bold]Examples[/bold]", *(command.replace("[", r"\[") for command in commands)])
+    # Without the mark at its beginning, older typers join the lines of a paragraph.
+    return "\n".join(["\b", "[bold]Examples[/bold]", *(command.replace("[", r"\[") for command in commands)])

@@ -50,4 +50,6 @@ def score(target: str | None, value: float) -> str:
 
 
 def _short(value: ParamValue) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value).lower() if value in (True, False) and isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -3,7 +3,8 @@
 import asyncio
 import importlib.util
 import json
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,15 +58,20 @@ class Session:
             self.out.print(view)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work; a failure is told in a few lines and ends the program with its exit code."""
-        try:
+        """Do the work; a failure is told and ends the program."""
+        with self.failures_told():
             asyncio.run(work)
+
+    @contextmanager
+    def failures_told(self) -> Iterator[None]:
+        """Tell a failure inside in a few lines, never as a traceback, and end with its exit code."""
+        try:
+            yield
         except (Interrupted, KeyboardInterrupt):
             raise typer.Exit(EXIT_INTERRUPTED) from None
         except StratoptError as error:
             self._fail(str(error), **_facts(error))
-        except grpc.RpcError as error:
-            assert isinstance(error, grpc.aio.AioRpcError), "the client is asynchronous"
+        except grpc.aio.AioRpcError as error:
             code = error.code().name
             self._fail(f"the call failed with {code}: {error.details()}", code=code)
         except (CommandFailed, OSError) as error:
@@ -79,7 +85,7 @@ class Session:
         raise typer.Exit(EXIT_REFUSED)
 
 
-def session_of(context: typer.Context, server: str | None, as_json: bool) -> Session:  # noqa: FBT001 - as typer passes it
+def session_of(context: typer.Context, server: str | None, as_json: bool) -> Session:
     """Return the session with what the command itself was given, before what stands in front of it."""
     session: Session = context.obj
     session.server = server or session.server

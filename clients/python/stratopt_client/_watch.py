@@ -35,8 +35,11 @@ async def watch(
     open_stream: Callable[[int], Stream[Event]],
     after_sequence: int,
 ) -> AsyncGenerator[Event]:
-    """Yield events until the final one; where the stream breaks, go on after the last event seen."""
-    sequence, breaks = after_sequence, 0
+    """Yield events until the final one; where the stream breaks, go on after the last event seen.
+
+    A final snapshot alone is not the end: on a resumed stream it comes first, what was missed behind it.
+    """
+    sequence, breaks, ended = after_sequence, 0, False
     while True:
         lost = unreachable(target, "the stream ended before the job did")
         try:
@@ -45,9 +48,11 @@ async def watch(
                     if event.sequence > sequence or event.HasField("heartbeat"):
                         breaks = 0
                     sequence = max(sequence, event.sequence)
+                    if event.HasField("snapshot"):
+                        ended = event.snapshot.status in FINAL
                     yield event
-                    if event.HasField("snapshot") and event.snapshot.status in FINAL:
-                        return
+            if ended:
+                return
         except Unavailable as error:
             lost = error
         breaks += 1

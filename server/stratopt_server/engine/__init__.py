@@ -1,1 +1,1 @@
-"""Bars in, results out: compiled strategies, their metrics and the report. Imports numpy, numba and domain."""
+"""Bars in, results out: compiled strategies, their metrics and the report."""

@@ -63,7 +63,8 @@ def _legend(lines: Sequence[Line]) -> str:
 def _x(time: TimeColumn, points: NDArray[np.intp]) -> FloatColumn:
     """Place points in time."""
     span = max(1, int(time[-1]) - int(time[0]))
-    return LEFT + (WIDTH - LEFT - RIGHT) * (time[points] - time[0]) / span
+    share: FloatColumn = (time[points] - time[0]) / span
+    return LEFT + (WIDTH - LEFT - RIGHT) * share
 
 
 def _path(time: TimeColumn, line: Line, low: float, high: float) -> str:

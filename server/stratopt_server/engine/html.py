@@ -15,6 +15,7 @@ from stratopt_server.engine.chart import Line, line_chart
 from stratopt_server.engine.page import PAGE
 
 LAST_TRADES = 50
+NOT_DEFINED = "\N{EN DASH}"
 
 Format = Callable[[float], str]
 
@@ -64,12 +65,11 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 def render_html(spec: BacktestSpec, report: Report) -> str:
     """Draw the report as one self-contained HTML page."""
     scenario, series = spec.scenario, report.series
+    first, last = day(scenario.start_date), day(scenario.end_date)
     lines = (Line("Strategy", "a", series.equity), Line("Buy and hold", "b", series.benchmark_equity))
     values = {
         "title": escape(f"{scenario.strategy_id} on {scenario.symbol}"),
-        "subtitle": escape(
-            f"{scenario.exchange}, {scenario.timeframe} bars, {day(scenario.start_date)} to {day(scenario.end_date)}"
-        ),
+        "subtitle": escape(f"{scenario.exchange}, {scenario.timeframe} bars, {first} to {last}"),
         "headline": _headline(report.metrics),
         "equity": line_chart("Equity at each close", series.time, lines, money),
         "drawdown": line_chart(
@@ -99,7 +99,7 @@ def _minute(microseconds: int) -> str:
 def _shown(metrics: Metrics, key: str, form: Format) -> str:
     """Write one figure, or a dash where it is not defined."""
     value = getattr(metrics, key)
-    return "–" if value is None else form(value)
+    return NOT_DEFINED if value is None else form(value)
 
 
 def _headline(metrics: Metrics) -> str:

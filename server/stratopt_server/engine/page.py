@@ -30,7 +30,8 @@ svg { display: block; width: 100%; height: auto; }
 svg text { fill: var(--soft); font-size: 11px; }
 .grid { stroke: var(--rule); }
 .line { fill: none; stroke-width: 1.5; stroke-linejoin: round; }
-.line.a { stroke: var(--a); } .line.b { stroke: var(--b); stroke-dasharray: 5 3; } .line.c { stroke: var(--c); }
+.line.a { stroke: var(--a); } .line.c { stroke: var(--c); }
+.line.b { stroke: var(--b); stroke-dasharray: 5 3; }
 .key { margin-left: 12px; font-weight: 400; font-size: 13px; }
 .key.a { color: var(--a); } .key.b { color: var(--b); }
 .scroll { overflow-x: auto; }
@@ -54,9 +55,11 @@ $drawdown
 <section><h2>What it was run with</h2><table class="pairs">$inputs</table></section>
 </div>
 <section><h2>Returns by month</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="Returns by month"><table>$months</table></div></section>
+<div class="scroll" tabindex="0" role="region" aria-label="Returns by month">
+<table>$months</table></div></section>
 <section><h2>Last trades</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="Last trades"><table>$trades</table></div></section>
+<div class="scroll" tabindex="0" role="region" aria-label="Last trades">
+<table>$trades</table></div></section>
 </main>
 </body>
 </html>

@@ -21,8 +21,6 @@ from stratopt_server.engine.kernels.account import SMALLEST_SIZE
 from stratopt_server.engine.metrics import NOISE, annual_growth, defined, disagreements, ratio
 from stratopt_server.engine.prepare import prepare
 
-
-
 __all__ = ["disagreements", "make_report", "preload", "simulate"]
 
 BoolColumn = NDArray[np.bool_]

@@ -33,7 +33,7 @@ def _one(total: list[float], bar_count: int, terms: RunTerms) -> Metrics:
         volatility=None if deviation is None else defined(deviation * root),
         max_drawdown=defined(fall),
         trade_count=int(trades),
-        open_trade_count=int(total[column.OPEN]),
+        open_trade_count=int(total[column.BOUGHT] >= 0),
         win_rate=ratio(total[column.WINS], trades),
         profit_factor=ratio(total[column.GAIN], total[column.PAIN]),
         expectancy=ratio(total[column.GAIN] - total[column.PAIN], trades),

@@ -1,6 +1,7 @@
 """The server's side of the templates: starts them, keeps them alive, and has them fork."""
 
 import asyncio
+import hashlib
 import logging
 import os
 import socket
@@ -69,11 +70,11 @@ class Worker:
 class Template:
     """One template process, started again whenever it is lost."""
 
-    def __init__(self, name: str, *arguments: str, data_dir: Path) -> None:
+    def __init__(self, name: str, *arguments: str, cache_dir: Path) -> None:
         """`arguments` go to the template's command line."""
         self.name = name
         self._arguments = arguments
-        self._data_dir = data_dir
+        self._cache_dir = cache_dir / f"kernels-{_engine_digest()}"
         self._workers: dict[int, Worker] = {}
         self._runs = 0
         self._socket: socket.socket | None = None
@@ -178,12 +179,12 @@ class Template:
         """Nothing of ours is inherited: uploaded code will run in forks of this process."""
         return {
             "PATH": os.defpath,
-            "HOME": str(self._data_dir),
+            "HOME": str(self._cache_dir),
             "NUMBA_THREADING_LAYER": "workqueue",  # GNU OpenMP kills forked processes
-            "NUMBA_CACHE_DIR": str(self._data_dir / "kernels"),
+            "NUMBA_CACHE_DIR": str(self._cache_dir),
             "OPENBLAS_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
-            "MPLCONFIGDIR": str(self._data_dir / "kernels"),
+            "MPLCONFIGDIR": str(self._cache_dir),
         }
 
     def _hear(self, message: Any) -> None:
@@ -215,11 +216,22 @@ class Template:
 class Templates:
     """The templates of one server: one with the kernels, one with vectorbt for reports too."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self.sweep = Template("sweep", data_dir=data_dir)
-        self.report = Template("report", "--report", data_dir=data_dir)
+    def __init__(self, cache_dir: Path) -> None:
+        self.sweep = Template("sweep", cache_dir=cache_dir)
+        self.report = Template("report", "--report", cache_dir=cache_dir)
 
     async def stop(self) -> None:
         """End both."""
         await self.report.stop()
         await self.sweep.stop()
+
+
+def _engine_digest() -> str:
+    """Tell one engine's compiled kernels from another's.
+
+    numba knows a cached kernel by the file it stands in, not by the files of what it calls.
+    """
+    digest = hashlib.sha256()
+    for source in sorted((Path(__file__).parent.parent / "engine").rglob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]

@@ -34,6 +34,8 @@ def read_csv(path: Path, *, rows_max: int) -> RawRows:
     try:
         with path.open("rb") as file:  # given a path, the reader would unpack some by their suffix
             return _read_rows(file, column_count=len(names), positions=positions, rows_max=rows_max)
+    except MemoryError:  # Arrow's is an ArrowException too
+        raise
     except pa.ArrowException as error:
         raise _refusal_of(str(error), positions) from None
 

@@ -27,6 +27,8 @@ def read_parquet(path: Path, *, rows_max: int) -> RawRows:
     try:
         with pq.ParquetFile(path) as file:
             return _read_rows(file, rows_max=rows_max)
+    except MemoryError:  # one of Arrow's own is an ArrowException too
+        raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         # The file could be opened before, so whatever goes wrong in here is its content.
         message = f"the file cannot be read as Parquet: {shown(error)}"

@@ -28,18 +28,20 @@ def check_params(
     violations: Violations,
     searched: frozenset[str] = frozenset(),
 ) -> dict[str, ParameterValue]:
-    """Return every parameter that is not searched, in its own type; note what is wrong with `given`.
+    """Return every parameter that is not searched, in its own type; none where `given` is at fault.
 
     `at` is the field's path in the request. Constraints are checked where no parameter is searched.
     """
     for name, value in given.items():
         _check_value(name, value, contract, at=f"{at}.{name}", violations=violations)
+    if violations.has(at):
+        return {}
     values = {
         name: typed(spec, given.get(name, defaults.get(name, spec.default)))
         for name, spec in contract.params.items()
         if name not in searched
     }
-    if searched or violations.has(at):
+    if searched:
         return values
     for constraint in contract.constraints:
         if not bool(holds(constraint, values)):

@@ -12,6 +12,7 @@ from stratopt_server.engine.kernels.tables import (
     CLOSE,
     FILL,
     LOSS,
+    NEXT_FILL,
     RETURN,
     SQUARE,
     Floats2,
@@ -26,8 +27,8 @@ SMALLEST_SIZE = 1e-8
 """Least that is bought, in units of the base currency. A ruined account stops trading here; the value, and
 TINY, are vectorbt's, so that ruin too is equal on both paths."""
 
-TOTALS = 16
-"""Length of a run's row of totals."""
+TOTALS = 32
+"""Length of a run's row of totals: long enough that no two rows share a cache line between workers."""
 (
     EQUITY,  # cash while flat; at the end the equity
     SIZE,  # units held
@@ -44,8 +45,9 @@ TOTALS = 16
     WINS,
     GAIN,  # profit of the winning round trips
     PAIN,  # loss of the losing ones, positive
-    OPEN,  # 1 if a position is open at the end
-) = range(TOTALS)
+    BOUGHT,  # bar on which the open position was bought, or -1
+    NEXT,  # bar at which the kernel goes on
+) = range(17)
 
 
 class Terms(NamedTuple):
@@ -58,14 +60,15 @@ class Terms(NamedTuple):
     """Bars from a signal to its fill: 1 or 0."""
 
 
-@njit()
+@njit(borrows=True)
 def open_account_nb(total: FloatColumn, terms: Terms) -> None:
     """Start a run's totals."""
     total[:] = 0.0
     total[EQUITY] = total[PEAK] = terms.initial_cash
+    total[BOUGHT] = -1.0
 
 
-@njit()
+@njit(borrows=True)
 def _note_return_nb(total: FloatColumn, change: float) -> None:
     """Count the return of one bar."""
     loss = min(change, 0.0)
@@ -74,7 +77,7 @@ def _note_return_nb(total: FloatColumn, change: float) -> None:
     total[SUM_LOSS] += loss * loss
 
 
-@njit()
+@njit(borrows=True)
 def buy_nb(tables: Tables, total: FloatColumn, terms: Terms, bar: int) -> bool:
     """Buy with all cash at the bar's fill price; False if it would be too little to trade."""
     cash = total[EQUITY]
@@ -84,6 +87,7 @@ def buy_nb(tables: Tables, total: FloatColumn, terms: Terms, bar: int) -> bool:
     if cash <= TINY or size < SMALLEST_SIZE - TINY:
         return False
     fee = cash - spent
+    total[BOUGHT] = bar
     total[SIZE] = size
     total[COST] = size * price
     total[ENTRY_FEE] = fee
@@ -92,14 +96,15 @@ def buy_nb(tables: Tables, total: FloatColumn, terms: Terms, bar: int) -> bool:
     return True
 
 
-@njit()
+@njit(borrows=True)
 def _range_sum_nb(rows: Floats2, column: int, first: int, last: int) -> float:
     """Sum a column's terms of the bars after `first` up to `last`, from its prefix sums."""
     rounded = rows[last, column] - rows[first, column]
-    return rounded + (rows[last, column + 1] - rows[first, column + 1])
+    lost = rows[last, column + 1] - rows[first, column + 1]
+    return float(rounded + lost)
 
 
-@njit()
+@njit(borrows=True)
 def hold_nb(tables: Tables, total: FloatColumn, first: int, last: int) -> None:
     """Count the closes of bars first .. last, the position held since the fill on `first`."""
     rows = tables.rows
@@ -118,20 +123,20 @@ def hold_nb(tables: Tables, total: FloatColumn, first: int, last: int) -> None:
     total[PEAK] = max(peak, size * high)
 
 
-@njit()
-def sell_nb(tables: Tables, total: FloatColumn, terms: Terms, bar: int) -> None:
-    """Sell all at the bar's fill price; the closes before it are counted already."""
+@njit(borrows=True)
+def sell_nb(tables: Tables, total: FloatColumn, terms: Terms, last: int) -> None:
+    """Sell all at the fill price of the bar after `last`; the closes up to `last` are counted already."""
     size = total[SIZE]
-    value = size * (tables.rows[bar, FILL] * (1.0 - terms.slippage))
+    value = size * (tables.rows[last, NEXT_FILL] * (1.0 - terms.slippage))
     fee = value * terms.fee
     cash = value - fee
     if cash <= TINY:
         cash = 0.0
     profit = value - total[COST] - total[ENTRY_FEE] - fee
-    before = size * tables.rows[bar - 1, CLOSE]
+    before = size * tables.rows[last, CLOSE]
     _note_return_nb(total, (cash - before) / before)
+    total[BOUGHT] = -1.0
     total[EQUITY] = cash
-    total[SIZE] = 0.0
     total[FEES] += fee
     total[TRADES] += 1.0
     if profit > 0.0:
@@ -145,12 +150,12 @@ def sell_nb(tables: Tables, total: FloatColumn, terms: Terms, bar: int) -> None:
     total[PEAK] = max(peak, cash)
 
 
-@njit()
-def close_account_nb(tables: Tables, total: FloatColumn, first: int) -> None:
-    """End the run; `first` is the bar on which the open position was bought, or -1."""
+@njit(borrows=True)
+def close_account_nb(tables: Tables, total: FloatColumn) -> None:
+    """End the run: count the position still open, if there is one, to the last close."""
+    first = int(total[BOUGHT])
     if first < 0:
         return
     last = tables.rows.shape[0] - 1
     hold_nb(tables, total, first, last)
-    total[OPEN] = 1.0
     total[EQUITY] = total[SIZE] * tables.rows[last, CLOSE]

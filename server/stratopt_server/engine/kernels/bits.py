@@ -32,25 +32,25 @@ def _load(builder: Any, data: Any, index: Any) -> Any:
 
 
 @intrinsic
-def above_mask_nb(
-    context: Any, prefix: Any, start: Any, fast: Any, slow: Any, factor: Any, limit: Any
-) -> Any:
-    """Compare 64 bars: bit j is set iff S_fast - factor * S_slow > limit, the sums ending at prefix[start + j].
+def above_mask_nb(_context: Any, prefix: Any, start: Any, windows: Any, bounds: Any) -> Any:
+    """Set bit j iff S_fast - factor * S_slow > limit, where the sums end at prefix[start + j].
 
-    Nothing is checked: start - slow >= 0 and start + 63 < prefix.size must hold.
+    `windows` is (fast, slow), `bounds` (factor, limit). Nothing is checked: start - slow >= 0 and
+    start + 63 < prefix.size must hold.
     """
-    signature = types.uint64(prefix, types.intp, types.intp, types.intp, types.float64, types.float64)
+    signature = types.uint64(prefix, start, windows, bounds)
 
     def generate(target: Any, builder: Any, sig: Any, args: Any) -> Any:
         data = target.make_array(sig.args[0])(target, builder, args[0]).data
-        first, ends = args[1], [builder.sub(args[1], window) for window in args[2:4]]
-        factors, limits = (_splat(builder, value) for value in args[4:])
+        lengths, limits = ([builder.extract_value(pair, i) for i in (0, 1)] for pair in args[2:])
+        starts = [args[1], *(builder.sub(args[1], length) for length in lengths)]
+        factor, limit = (_splat(builder, value) for value in limits)
         mask = ir.Constant(WORD, 0)
         for lane in range(0, BITS, LANES):
             offset = ir.Constant(WORD, lane)
-            heads, fasts, slows = (_load(builder, data, builder.add(at, offset)) for at in (first, *ends))
-            scaled = builder.fmul(factors, builder.fsub(heads, slows))
-            above = builder.fcmp_ordered(">", builder.fsub(builder.fsub(heads, fasts), scaled), limits)
+            heads, fasts, slows = (_load(builder, data, builder.add(at, offset)) for at in starts)
+            scaled = builder.fmul(factor, builder.fsub(heads, slows))
+            above = builder.fcmp_ordered(">", builder.fsub(builder.fsub(heads, fasts), scaled), limit)
             bits = builder.zext(builder.bitcast(above, ir.IntType(LANES)), WORD)
             mask = builder.or_(mask, builder.shl(bits, offset))
         return mask
@@ -59,10 +59,21 @@ def above_mask_nb(
 
 
 @intrinsic
-def lowest_bit_nb(context: Any, word: Any) -> Any:
+def lowest_bit_nb(_context: Any, _word: Any) -> Any:
     """Find the number of the lowest bit set in a word that is not 0."""
 
-    def generate(target: Any, builder: Any, sig: Any, args: Any) -> Any:
+    def generate(_target: Any, builder: Any, _sig: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
 
     return types.int64(types.uint64), generate
+
+
+@intrinsic
+def highest_bit_nb(_context: Any, _word: Any) -> Any:
+    """Find the number of the highest bit set in a whole number above 0."""
+
+    def generate(_target: Any, builder: Any, _sig: Any, args: Any) -> Any:
+        zeros = builder.ctlz(args[0], ir.Constant(ir.IntType(1), 1))
+        return builder.sub(ir.Constant(WORD, BITS - 1), zeros)
+
+    return types.int64(types.int64), generate

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from stratopt_server.domain.market import FloatColumn
 from stratopt_server.engine.jit import njit
 from stratopt_server.engine.kernels.account import (
+    BOUGHT,
+    NEXT,
     Terms,
     buy_nb,
     close_account_nb,
@@ -26,6 +28,8 @@ from stratopt_server.engine.kernels.tables import MASK_BARS, Floats2, Tables
 BAND = 1e-9
 """How far beyond the threshold the averages must part, so that rounding never makes a signal."""
 BUY, SELL, NONE = 1, -1, 0
+STRETCH = 2048
+"""Bars that all sets pass before the next: their rows of the tables fit a core's own cache."""
 
 
 class Rule(NamedTuple):
@@ -39,14 +43,14 @@ class Rule(NamedTuple):
     """Sell where it is below lower * slow sum."""
 
 
-@njit()
+@njit(borrows=True)
 def rule_nb(fast: int, slow: int, threshold: float) -> Rule:
     """Turn the parameters into a rule: SMA_f / SMA_w > 1 + h  is  S_f > (1 + h) f / w * S_w."""
     ratio = fast / slow
     return Rule(fast, slow, (1.0 + (threshold + BAND)) * ratio, (1.0 - (threshold + BAND)) * ratio)
 
 
-@njit()
+@njit(borrows=True)
 def signal_nb(tables: Tables, rule: Rule, bar: int) -> int:
     """Decide the signal on a bar's close; the averages must be defined there."""
     head, tail, i = tables.head, tables.tail, bar + 1
@@ -71,51 +75,86 @@ def signals_nb(tables: Tables, rules: Floats2) -> NDArray[np.int8]:
     return found
 
 
-@njit()
-def _run_nb(tables: Tables, rule: Rule, terms: Terms, total: FloatColumn) -> None:
-    """Run one parameter set over all bars, from signal to signal."""
-    open_account_nb(total, terms)
+@njit(borrows=True)
+def _holds_nb(tables: Tables, rule: Rule, margin: float, bar: int, wanted: int) -> bool:
+    """Decide whether a candidate is the wanted signal: as `signal_nb`, whose sums are read only in doubt."""
+    head, i = tables.head, bar + 1
+    fast, slow = head[i] - head[i - rule.fast], head[i] - head[i - rule.slow]
+    sure = fast - rule.upper * slow > margin if wanted == BUY else fast - rule.lower * slow < -margin
+    return sure or signal_nb(tables, rule, bar) == wanted
+
+
+@njit(borrows=True)
+def _candidates_nb(tables: Tables, rule: Rule, margin: float, start: int, wanted: int) -> np.uint64:
+    """Find which of 64 bars from `start` on may have the wanted signal: certainly all that have."""
+    windows = (rule.fast, rule.slow)
+    if wanted == BUY:
+        return np.uint64(above_mask_nb(tables.head, start + 1, windows, (rule.upper, -margin)))
+    return ~np.uint64(above_mask_nb(tables.head, start + 1, windows, (rule.lower, margin)))
+
+
+@njit(borrows=True)
+def _trade_nb(tables: Tables, terms: Terms, total: FloatColumn, fill: int) -> bool:
+    """Trade on the bar `fill`: buy if flat, else sell. Tell whether it came to that."""
+    bought = int(total[BOUGHT])
+    if bought < 0:
+        return buy_nb(tables, total, terms, fill)
+    hold_nb(tables, total, bought, fill - 1)
+    sell_nb(tables, total, terms, fill - 1)
+    return True
+
+
+@njit(borrows=True)
+def _advance_nb(tables: Tables, rule: Rule, terms: Terms, total: FloatColumn, until: int) -> None:
+    """Run one parameter set on, from signal to signal, over the words of bars that begin before `until`."""
     stop = tables.rows.shape[0] - terms.delay
     margin = tables.slack * (1.0 + rule.upper)
-    head, fast, slow = tables.head, rule.fast, rule.slow
-    bought = -1
-    for start in range(slow - 1, stop, MASK_BARS):
-        buys = sells = np.uint64(0)
-        buys_known = sells_known = False
+    wanted = BUY if total[BOUGHT] < 0 else SELL
+    start = max(int(total[NEXT]), rule.slow - 1)
+    while start < until:
+        candidates = _candidates_nb(tables, rule, margin, start, wanted)
+        opposite = np.uint64(0)
+        opposite_known = False
         left = ~np.uint64(0)
-        while True:
-            if bought < 0:
-                if not buys_known:
-                    buys = above_mask_nb(head, start + 1, fast, slow, rule.upper, -margin)
-                    buys_known = True
-                candidates = buys & left
-            else:
-                if not sells_known:
-                    sells = ~above_mask_nb(head, start + 1, fast, slow, rule.lower, margin)
-                    sells_known = True
-                candidates = sells & left
-            if candidates == 0:
-                break
-            bar = start + lowest_bit_nb(candidates)
+        while candidates & left != 0:
+            lowest = lowest_bit_nb(candidates & left)
+            bar = start + lowest
             if bar >= stop:
                 break
-            left = ~(candidates ^ (candidates - np.uint64(1)))
-            signal = signal_nb(tables, rule, bar)
-            fill = bar + terms.delay
-            if bought < 0:
-                if signal == BUY and buy_nb(tables, total, terms, fill):
-                    bought = fill
-            elif signal == SELL:
-                hold_nb(tables, total, bought, fill - 1)
-                sell_nb(tables, total, terms, fill)
-                bought = -1
-    close_account_nb(tables, total, bought)
+            left = ~np.uint64(1) << np.uint64(lowest)
+            if _holds_nb(tables, rule, margin, bar, wanted) and _trade_nb(
+                tables, terms, total, bar + terms.delay
+            ):
+                wanted = -wanted
+                if not opposite_known:
+                    opposite = _candidates_nb(tables, rule, margin, start, wanted)
+                    opposite_known = True
+                candidates, opposite = opposite, candidates
+        start += MASK_BARS
+    total[NEXT] = start
+
+
+@njit(borrows=True)
+def _work_nb(tables: Tables, rules: Floats2, terms: Terms, totals: Floats2, hand: tuple[int, int]) -> None:
+    """Run one worker's hand of parameter sets: from which number on, and every how many.
+
+    All of them pass one stretch of bars before the next, while it lies in the core's cache.
+    """
+    first_set, step = hand
+    stop = tables.rows.shape[0] - terms.delay
+    for number in range(first_set, rules.shape[0], step):
+        open_account_nb(totals[number], terms)
+    for first in range(0, stop, STRETCH):
+        until = min(first + STRETCH, stop)
+        for number in range(first_set, rules.shape[0], step):
+            rule = rule_nb(int(rules[number, 0]), int(rules[number, 1]), rules[number, 2])
+            _advance_nb(tables, rule, terms, totals[number], until)
+    for number in range(first_set, rules.shape[0], step):
+        close_account_nb(tables, totals[number])
 
 
 @njit(parallel=True)
 def sweep_nb(tables: Tables, rules: Floats2, terms: Terms, totals: Floats2, workers: int) -> None:
     """Run every parameter set (fast, slow, threshold), dealt out to the workers like cards."""
     for worker in prange(workers):
-        for number in range(worker, rules.shape[0], workers):
-            rule = rule_nb(int(rules[number, 0]), int(rules[number, 1]), rules[number, 2])
-            _run_nb(tables, rule, terms, totals[number])
+        _work_nb(tables, rules, terms, totals, (worker, workers))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stratopt_server.domain.market import FloatColumn
 from stratopt_server.engine.jit import njit
+from stratopt_server.engine.kernels.bits import highest_bit_nb
 
 Floats2 = NDArray[np.float64]
 Floats3 = NDArray[np.float64]
@@ -20,10 +21,14 @@ BLOCK_SHIFT = 5
 BLOCK = 1 << BLOCK_SHIFT
 """Bars in a block of the tables of extremes."""
 
-RETURN, SQUARE, LOSS, FILL, CLOSE = 0, 2, 4, 6, 7
-"""Columns of `Tables.rows`; of the first three the next column holds what rounding left over."""
-SUFFIX_MIN, SUFFIX_MAX, PREFIX_MIN, PREFIX_MAX = range(4)
-"""Columns of `Tables.edges`."""
+RETURN, SQUARE, LOSS = 0, 2, 4
+"""Columns of `Tables.rows`: prefix sums of r, r^2 and min(r, 0)^2, r being close / previous close - 1.
+The column after each holds what the rounding of the sum left over."""
+CLOSE, FILL, NEXT_FILL, SUFFIX_MIN, SUFFIX_MAX, PREFIX_MIN, PREFIX_MAX = range(6, 13)
+"""More columns: the close; the price at which orders fill on the bar, and on the next; the least and
+greatest close from the bar to the end of its block, and from the block's start to the bar."""
+ROW = 16
+"""Length of a row: two cache lines, so that a trade, which reads two rows, waits for memory twice."""
 
 
 class Tables(NamedTuple):
@@ -37,10 +42,7 @@ class Tables(NamedTuple):
     """head[i] + tail[i] = sum of the closes of bars 0 .. i-1; MASK_BARS - 1 NaNs follow head[n]."""
     tail: FloatColumn
     rows: Floats2
-    """One cache line a bar: sums up to and including it of r, r^2 and min(r, 0)^2, each as a pair,
-    r being close / previous close - 1; the price at which orders fill; the close."""
-    edges: Floats2
-    """Least and greatest close from the bar to the end of its block, and from the block's start."""
+    """What a trade needs of the bars it begins and ends with, a row each: see the columns above."""
     levels: Floats3
     """levels[k, b] = least and greatest close of the 2**k blocks from b on."""
     falls: FloatColumn
@@ -85,12 +87,13 @@ def _rows_nb(fill: FloatColumn, close: FloatColumn, rows: Floats2) -> None:
         for k in range(3):
             rows[i, 2 * k] = sums[k, 0]
             rows[i, 2 * k + 1] = sums[k, 1]
-        rows[i, FILL] = fill[i]
         rows[i, CLOSE] = close[i]
+        rows[i, FILL] = fill[i]
+        rows[i, NEXT_FILL] = fill[min(i + 1, close.size - 1)]
 
 
 @njit()
-def _edges_nb(close: FloatColumn, edges: Floats2, falls: FloatColumn) -> None:
+def _edges_nb(close: FloatColumn, rows: Floats2, falls: FloatColumn) -> None:
     """Fill the extremes towards both ends of each block, and the largest fall inside it."""
     for block in range(falls.size):
         first = block * BLOCK
@@ -101,24 +104,24 @@ def _edges_nb(close: FloatColumn, edges: Floats2, falls: FloatColumn) -> None:
             low = min(low, close[i])
             high = max(high, close[i])
             fall = max(fall, (high - close[i]) / high)
-            edges[i, PREFIX_MIN] = low
-            edges[i, PREFIX_MAX] = high
+            rows[i, PREFIX_MIN] = low
+            rows[i, PREFIX_MAX] = high
         falls[block] = fall
         low = high = close[stop - 1]
         for i in range(stop - 1, first - 1, -1):
             low = min(low, close[i])
             high = max(high, close[i])
-            edges[i, SUFFIX_MIN] = low
-            edges[i, SUFFIX_MAX] = high
+            rows[i, SUFFIX_MIN] = low
+            rows[i, SUFFIX_MAX] = high
 
 
 @njit()
-def _levels_nb(edges: Floats2, levels: Floats3) -> None:
+def _levels_nb(rows: Floats2, levels: Floats3) -> None:
     """Fill the extremes of runs of 1, 2, 4, ... blocks."""
     blocks = levels.shape[1]
     for block in range(blocks):
-        levels[0, block, 0] = edges[block * BLOCK, SUFFIX_MIN]
-        levels[0, block, 1] = edges[block * BLOCK, SUFFIX_MAX]
+        levels[0, block, 0] = rows[block * BLOCK, SUFFIX_MIN]
+        levels[0, block, 1] = rows[block * BLOCK, SUFFIX_MAX]
     for k in range(1, levels.shape[0]):
         half = 1 << (k - 1)
         for block in range(blocks - 2 * half + 1):
@@ -131,32 +134,22 @@ def build_tables(fill: FloatColumn, close: FloatColumn) -> Tables:
     count = close.size
     blocks = -(-count // BLOCK)
     head, tail = np.empty(count + MASK_BARS), np.empty(count + 1)
-    rows, edges = np.empty((count, 8)), np.empty((count, 4))
+    rows = np.empty((count, ROW))
     levels, falls = np.empty((blocks.bit_length(), blocks, 2)), np.empty(blocks)
     _prefix_nb(close, head, tail)
     _rows_nb(fill, close, rows)
-    _edges_nb(close, edges, falls)
-    _levels_nb(edges, levels)
+    _edges_nb(close, rows, falls)
+    _levels_nb(rows, levels)
     # A rounded prefix sum is off by half a unit in its last place, a difference of four by two;
     # the rest is for the arithmetic on them.
     slack = 8.0 * float(np.spacing(head[count]))
-    return Tables(head, tail, rows, edges, levels, falls, slack)
+    return Tables(head, tail, rows, levels, falls, slack)
 
 
-@njit()
-def _log2_nb(value: int) -> int:
-    """Find the largest k with 2**k <= value."""
-    k = 0
-    while value > 1:
-        value >>= 1
-        k += 1
-    return k
-
-
-@njit()
+@njit(borrows=True)
 def extremes_nb(tables: Tables, first: int, last: int) -> tuple[float, float]:
     """Find the least and the greatest close of bars first .. last."""
-    rows, edges, levels = tables.rows, tables.edges, tables.levels
+    rows, levels = tables.rows, tables.levels
     start, end = first >> BLOCK_SHIFT, last >> BLOCK_SHIFT
     if start == end:
         low = high = rows[first, CLOSE]
@@ -164,18 +157,18 @@ def extremes_nb(tables: Tables, first: int, last: int) -> tuple[float, float]:
             low = min(low, rows[i, CLOSE])
             high = max(high, rows[i, CLOSE])
         return low, high
-    low = min(edges[first, SUFFIX_MIN], edges[last, PREFIX_MIN])
-    high = max(edges[first, SUFFIX_MAX], edges[last, PREFIX_MAX])
+    low = min(rows[first, SUFFIX_MIN], rows[last, PREFIX_MIN])
+    high = max(rows[first, SUFFIX_MAX], rows[last, PREFIX_MAX])
     between = end - start - 1
     if between > 0:
-        k = _log2_nb(between)
+        k = highest_bit_nb(between)
         other = end - (1 << k)
-        low = min(low, min(levels[k, start + 1, 0], levels[k, other, 0]))
-        high = max(high, max(levels[k, start + 1, 1], levels[k, other, 1]))
+        low = min(low, levels[k, start + 1, 0], levels[k, other, 0])
+        high = max(high, levels[k, start + 1, 1], levels[k, other, 1])
     return low, high
 
 
-@njit()
+@njit(borrows=True)
 def largest_fall_nb(tables: Tables, first: int, last: int) -> float:
     """Find the largest fall of the close from an earlier peak inside bars first .. last, as a fraction."""
     rows, levels, falls = tables.rows, tables.levels, tables.falls
@@ -186,7 +179,7 @@ def largest_fall_nb(tables: Tables, first: int, last: int) -> float:
         block = i >> BLOCK_SHIFT
         if i == block * BLOCK and i + BLOCK <= last + 1:
             # Against the earlier peak the block's least close falls furthest; its own peaks are in `falls`.
-            fall = max(fall, max(falls[block], (peak - levels[0, block, 0]) / peak))
+            fall = max(fall, falls[block], (peak - levels[0, block, 0]) / peak)
             peak = max(peak, levels[0, block, 1])
             i += BLOCK
         else:

@@ -1,0 +1,103 @@
+"""`stratopt backtest`: run a strategy over stored bars."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stratopt_cli._arguments import (
+    Cash,
+    End,
+    Exchange,
+    Fee,
+    Fill,
+    Json,
+    Server,
+    Slippage,
+    Start,
+    Strategy,
+    Symbol,
+    Timeframe,
+    examples,
+)
+from stratopt_cli._follow import follow_backtest
+from stratopt_cli._parse import params
+from stratopt_cli._render import backtest_views
+from stratopt_cli._session import Session, session_of
+from stratopt_client import BacktestHandle, BacktestOptions, Client, to_dict
+
+app = typer.Typer(no_args_is_help=True, help="Run a strategy over stored bars.")
+
+
+@app.command(
+    "run",
+    epilog=examples(
+        "stratopt backtest run ma_cross_v1.0 BTC/USDT -p fast_period=5 -p slow_period=20",
+        "stratopt backtest run ma_cross_v1.0 BTC/USDT --start 2022-01-01 --html report.html",
+        "stratopt backtest run grid_v1.2 RNDR/USDT --timeframe 1h --json",
+    ),
+)
+def run_command(
+    context: typer.Context,
+    strategy: Strategy,
+    symbol: Symbol,
+    *,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter; again for each."),
+    ] = None,
+    exchange: Exchange = None,
+    timeframe: Timeframe = None,
+    start: Start = None,
+    end: End = None,
+    fee: Fee = None,
+    slippage: Slippage = None,
+    cash: Cash = None,
+    fill: Fill = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report with its charts to this file.")
+    ] = None,
+    server: Server = None,
+    as_json: Json = False,
+) -> None:
+    """Run one set of parameters and show what it earned and risked.
+
+    Parameters that are not given take the strategy's defaults. Ctrl-C cancels the run.
+    """
+    session = session_of(context, server, as_json)
+    options = BacktestOptions(
+        params=params(param or ()),
+        exchange=exchange,
+        timeframe=timeframe,
+        start_date=start,
+        end_date=end,
+        taker_fee=fee,
+        slippage=slippage,
+        initial_cash=cash,
+        fill=fill,
+    )
+
+    async def work() -> None:
+        async with Client(session.server) as client:
+            handle = await client.backtests.start(symbol, strategy, **options)
+            await follow_backtest(session, handle)
+            backtest = await handle.result()
+            session.show(to_dict(backtest), *backtest_views(backtest))
+            if html is not None:
+                await write_report(session, handle, html)
+
+    session.run(work())
+
+
+async def write_report(session: Session, handle: BacktestHandle, path: Path) -> str:
+    """Write the report of a succeeded backtest as a page, and say where."""
+    where = await asyncio.to_thread(_written, path, await handle.report_html())
+    session.note(f"report: {where}")
+    return where
+
+
+def _written(path: Path, page: str) -> str:
+    """Write the page and return where it is now."""
+    path.write_text(page, encoding="utf-8")
+    return str(path.resolve())

@@ -1,0 +1,119 @@
+"""Results as tables."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from stratopt.v1.backtest_pb2 import Backtest
+from stratopt.v1.dataset_pb2 import Dataset
+from stratopt.v1.market_data_service_pb2 import ImportBarsResponse
+from stratopt.v1.metrics_pb2 import Metrics
+from stratopt.v1.optimization_pb2 import Optimization
+from stratopt_cli._figures import UNDEFINED, amount, assigned, moment, percent, ratio
+from stratopt_client import params_to_python, to_dict
+
+_ROWS: Sequence[tuple[str, str, Callable[[float], str]]] = (
+    ("sharpe_ratio", "Sharpe ratio", ratio),
+    ("total_return", "Total return", percent),
+    ("cagr", "Return a year", percent),
+    ("max_drawdown", "Largest drawdown", percent),
+    ("volatility", "Volatility a year", percent),
+    ("sortino_ratio", "Sortino ratio", ratio),
+    ("calmar_ratio", "Calmar ratio", ratio),
+    ("trade_count", "Round trips", amount),
+    ("win_rate", "Winning", percent),
+    ("profit_factor", "Profit factor", ratio),
+    ("expectancy", "Profit a round trip", amount),
+    ("exposure", "Time in the market", percent),
+    ("fees_paid", "Fees paid", amount),
+    ("final_equity", "Final equity", amount),
+    ("bar_count", "Bars", amount),
+)
+
+
+def metrics_table(columns: Iterable[tuple[str, Metrics]]) -> Table:
+    """Return metrics side by side; `columns` are (title, metrics)."""
+    found = [(title, to_dict(metrics)) for title, metrics in columns]
+    table = _table("", *(title for title, _ in found))
+    for title_column in table.columns[1:]:
+        title_column.justify = "right"
+    for name, label, shown in _ROWS:
+        values = [metrics[name] for _, metrics in found]
+        table.add_row(label, *(UNDEFINED if value is None else shown(value) for value in values))
+    return table
+
+
+def backtest_views(backtest: Backtest) -> Iterable[Text | Table]:
+    """Return a succeeded backtest: what ran, and what came of it."""
+    yield _heading(backtest)
+    yield Text(f"params  {assigned(params_to_python(backtest.params))}")
+    yield metrics_table([("", backtest.metrics)])
+
+
+def optimization_views(optimization: Optimization) -> Iterable[Text | Table]:
+    """Return a finished search: the best parameters, in and out of sample side by side."""
+    yield _heading(optimization)
+    found = to_dict(optimization)
+    yield Text(
+        f"{optimization.progress.done:,} trials, {found['algorithm']} search for the best "
+        f"{found['optimization_target']}, seed {optimization.seed}"
+    )
+    if optimization.HasField("best"):
+        best = optimization.best
+        yield Text("best    " + assigned(params_to_python(best.trial.params)), style="bold")
+        columns = [("in sample", best.trial.metrics)]
+        if best.HasField("out_of_sample"):
+            columns.append(("out of sample", best.out_of_sample))
+        yield metrics_table(columns)
+    for warning in optimization.warnings:
+        yield Text(f"note: {warning}")
+
+
+def datasets_table(datasets: Iterable[Dataset]) -> Table:
+    """Return datasets, a row each."""
+    table = _table("exchange", "symbol", "timeframe", "bars", "first bar", "last bar", "grade", "id")
+    table.columns[3].justify = "right"
+    for dataset in datasets:
+        table.add_row(
+            dataset.exchange,
+            dataset.symbol,
+            dataset.timeframe,
+            amount(dataset.bar_count),
+            moment(dataset.first_bar_time),
+            moment(dataset.last_bar_time),
+            _grade(dataset),
+            dataset.id,
+        )
+    return table
+
+
+def import_views(response: ImportBarsResponse) -> Iterable[Text | Table]:
+    """Return what an import did, and how far its bars can be trusted."""
+    dataset = response.dataset
+    yield Text(
+        f"{to_dict(response)['outcome']}: {dataset.symbol} {dataset.timeframe} ({dataset.exchange}), "
+        f"{dataset.bar_count:,} bars from {moment(dataset.first_bar_time)} "
+        f"to {moment(dataset.last_bar_time)}, quality {_grade(dataset)}"
+    )
+    for reason in dataset.quality.reasons:
+        yield Text(f"  {reason}")
+
+
+def _heading(run: Backtest | Optimization) -> Text:
+    return Text(
+        f"{run.id}  {run.strategy_id} on {run.symbol} {run.timeframe} ({run.exchange}), "
+        f"{moment(run.start_date)} to {moment(run.end_date)}; "
+        f"fee {percent(run.costs.taker_fee)}, slippage {percent(run.costs.slippage)}"
+    )
+
+
+def _grade(dataset: Dataset) -> str:
+    return str(to_dict(dataset.quality)["grade"])
+
+
+def _table(*titles: str) -> Table:
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    for title in titles:
+        table.add_column(title)
+    return table

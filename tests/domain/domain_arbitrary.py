@@ -1,0 +1,111 @@
+"""Arbitrary domain values, for properties."""
+
+from dataclasses import fields
+from datetime import UTC, datetime
+
+from domain_samples import STRATEGY_ID
+from hypothesis import strategies as st
+
+from stratopt_server.domain.jobs import Failure, Progress
+from stratopt_server.domain.metrics import Metrics
+from stratopt_server.domain.optimization import Trial, TrialStatus
+from stratopt_server.domain.parameters import (
+    Choice,
+    ChoiceList,
+    Flag,
+    Integer,
+    IntegerRange,
+    Real,
+    RealRange,
+)
+from stratopt_server.domain.runs import (
+    Algorithm,
+    BacktestSpec,
+    Costs,
+    Fill,
+    OptimizationSpec,
+    RunTerms,
+    Scenario,
+    Target,
+)
+
+reals = st.floats(allow_nan=False, allow_infinity=False)
+counts = st.integers(0, 2**63 - 1)
+int64s = st.integers(-(2**63), 2**63 - 1)
+words = st.text(max_size=12)
+moments = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - as asked
+
+values = st.one_of(int64s, reals, words, st.booleans())
+params = st.dictionaries(words, values, max_size=4)
+
+ranges = st.one_of(
+    st.builds(IntegerRange, int64s, int64s, st.integers(1, 2**63 - 1)),
+    st.builds(RealRange, reals, reals, st.none() | reals, st.booleans()),
+    st.builds(ChoiceList, st.lists(values, max_size=4).map(tuple)),
+)
+param_ranges = st.dictionaries(words, ranges, max_size=4)
+
+specs = st.dictionaries(
+    words,
+    st.one_of(
+        st.builds(Integer, default=int64s, minimum=int64s, maximum=int64s, description=words),
+        st.builds(Real, default=reals, minimum=reals, maximum=reals, description=words),
+        st.builds(Choice, default=words, values=st.lists(words).map(tuple), description=words),
+        st.builds(Flag, default=st.booleans(), description=words),
+    ),
+    max_size=4,
+)
+
+metrics = st.builds(
+    Metrics, **{field.name: counts if field.type is int else st.none() | reals for field in fields(Metrics)}
+)
+progress = st.builds(
+    Progress,
+    done=counts,
+    total=counts,
+    rate=st.none() | reals,
+    eta_seconds=st.none() | reals,
+    stage=words,
+)
+failures = st.builds(Failure, reason=words, message=words, metadata=st.dictionaries(words, words, max_size=3))
+trials = st.builds(
+    Trial,
+    number=counts,
+    params=params,
+    status=st.sampled_from(TrialStatus),
+    score=st.none() | reals,
+    metrics=metrics,
+)
+scenarios = st.builds(
+    Scenario,
+    strategy_id=st.just(STRATEGY_ID),
+    code_hash=words,
+    exchange=words,
+    symbol=words,
+    timeframe=words,
+    dataset_hash=words,
+    start_date=moments,
+    end_date=moments,
+    terms=st.builds(
+        RunTerms,
+        costs=st.builds(Costs, taker_fee=reals, slippage=reals),
+        initial_cash=reals,
+        fill=st.sampled_from(Fill),
+        bars_per_year=reals,
+    ),
+)
+backtest_specs = st.builds(BacktestSpec, scenario=scenarios, params=params)
+optimization_specs = st.builds(
+    OptimizationSpec,
+    scenario=scenarios,
+    fixed_params=params,
+    param_ranges=param_ranges,
+    target=st.sampled_from(Target),
+    max_iterations=counts,
+    algorithm=st.sampled_from(Algorithm),
+    seed=st.integers(0, 2**64 - 1),
+    holdout=reals,
+    holdout_start_date=st.none() | moments,
+    min_trades=counts,
+    batch_size=counts,
+)

@@ -1,0 +1,236 @@
+"""Domain values for tests: each sample is complete, and takes the fields that a test is about."""
+
+from dataclasses import fields, is_dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from stratopt_server.domain.jobs import Failure, Job, JobStatus, Progress
+from stratopt_server.domain.market import DataGrade, Dataset, QualityReport, to_microseconds
+from stratopt_server.domain.metrics import Metrics
+from stratopt_server.domain.optimization import BestTrial, Trial, TrialStatus
+from stratopt_server.domain.parameters import ChoiceList, IntegerRange, RealRange
+from stratopt_server.domain.report import Report, ReportSeries, Trade
+from stratopt_server.domain.runs import (
+    Algorithm,
+    BacktestSpec,
+    Costs,
+    Fill,
+    OptimizationSpec,
+    RunTerms,
+    Scenario,
+    Target,
+)
+from stratopt_server.domain.strategy import Strategy, hash_code
+
+NOW = datetime(2024, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
+STRATEGY_ID = "ma_cross_v1.0"
+CODE = "PARAMS = {}\n"
+HASH = "ab" * 32
+
+
+def at(seconds: float) -> datetime:
+    """The moment that many seconds after NOW."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def make_strategy(strategy_id: str = STRATEGY_ID, **changes: Any) -> Strategy:
+    """A strategy."""
+    made = Strategy(
+        id=strategy_id,
+        name="Moving Average Cross Strategy",
+        version="1.0",
+        code=CODE,
+        default_params={"fast_period": 5, "slow_period": 20, "signal_threshold": 0.02},
+        created_at=NOW,
+        updated_at=at(1),
+    )
+    return replace(made, **changes)
+
+
+def make_quality(**changes: Any) -> QualityReport:
+    """A quality report in which no two counts are equal."""
+    counts = {
+        field.name: place for place, field in enumerate(fields(QualityReport), start=11) if field.type is int
+    }
+    made = QualityReport(grade=DataGrade.USABLE, reasons=("2 bars are absent", "3 rows fell"), **counts)
+    return replace(made, **changes)
+
+
+def make_dataset(dataset_id: str = "ds_1", **changes: Any) -> Dataset:
+    """A dataset."""
+    made = Dataset(
+        id=dataset_id,
+        exchange="binance",
+        symbol="BTC/USDT",
+        timeframe="1h",
+        bar_count=2_000,
+        first_bar_time=datetime(2023, 1, 1, tzinfo=UTC),
+        last_bar_time=datetime(2023, 3, 25, 7, tzinfo=UTC),
+        content_hash=HASH,
+        bars_per_year=8_760.0,
+        quality=make_quality(),
+        created_at=NOW,
+        updated_at=at(1),
+    )
+    return replace(made, **changes)
+
+
+def make_metrics(**changes: Any) -> Metrics:
+    """Metrics in which every figure is defined and no two are equal."""
+    figures = {
+        field.name: place if field.type is int else place / 7
+        for place, field in enumerate(fields(Metrics), start=1)
+    }
+    return replace(Metrics(**figures), **changes)
+
+
+def make_scenario(**changes: Any) -> Scenario:
+    """A scenario in which no term is what a default would be."""
+    made = Scenario(
+        strategy_id=STRATEGY_ID,
+        code_hash=hash_code(CODE),
+        exchange="binance",
+        symbol="BTC/USDT",
+        timeframe="1h",
+        dataset_hash=HASH,
+        start_date=datetime(2023, 1, 1, tzinfo=UTC),
+        end_date=datetime(2023, 3, 25, 7, tzinfo=UTC),
+        terms=RunTerms(
+            costs=Costs(taker_fee=0.0011, slippage=0.0007),
+            initial_cash=12_345.678,
+            fill=Fill.CLOSE,
+            bars_per_year=8_760.0,
+        ),
+    )
+    return replace(made, **changes)
+
+
+def make_backtest_spec(**changes: Any) -> BacktestSpec:
+    """A backtest's spec with a parameter of every kind."""
+    params = {"fast_period": 20, "mode": "20", "signal_threshold": 20.0, "trailing": True}
+    return replace(BacktestSpec(scenario=make_scenario(), params=params), **changes)
+
+
+def make_optimization_spec(**changes: Any) -> OptimizationSpec:
+    """An optimization's spec with a range of every kind and the largest seed there is."""
+    made = OptimizationSpec(
+        scenario=make_scenario(),
+        fixed_params={"mode": "slow"},
+        param_ranges={
+            "fast_period": IntegerRange(2, 50, 3),
+            "signal_threshold": RealRange(0.0, 1.0, 0.1),
+            "stop": RealRange(1e-6, 1.0, None, log=True),
+            "trailing": ChoiceList((True, False)),
+        },
+        target=Target.DRAWDOWN,
+        max_iterations=500,
+        algorithm=Algorithm.RANDOM,
+        seed=2**64 - 1,
+        holdout=0.3,
+        holdout_start_date=datetime(2023, 3, 1, tzinfo=UTC),
+        min_trades=7,
+        batch_size=25,
+    )
+    return replace(made, **changes)
+
+
+def make_job(
+    job_id: str = "bt_1", spec: BacktestSpec | OptimizationSpec | None = None, **changes: Any
+) -> Job:
+    """A pending job: a backtest unless its spec says otherwise."""
+    made = Job(
+        id=job_id,
+        spec=make_backtest_spec() if spec is None else spec,
+        status=JobStatus.PENDING,
+        progress=Progress(done=0, total=4, stage="waiting"),
+        result=None,
+        failure=None,
+        attempt=0,
+        last_sequence=0,
+        created_at=NOW,
+        started_at=None,
+        completed_at=None,
+    )
+    return replace(made, **changes)
+
+
+def make_optimization(job_id: str = "opt_1", **changes: Any) -> Job:
+    """A pending optimization."""
+    return make_job(job_id, make_optimization_spec(), **changes)
+
+
+def make_progress(**changes: Any) -> Progress:
+    """Progress with every field set."""
+    return replace(Progress(done=3, total=10, rate=2.5, eta_seconds=2.8, stage="searching"), **changes)
+
+
+def make_failure(**changes: Any) -> Failure:
+    """A failure with facts."""
+    return replace(
+        Failure(reason="OUT_OF_MEMORY", message="1 GB is not enough", metadata={"mb": "1"}), **changes
+    )
+
+
+def make_trial(number: int = 7, **changes: Any) -> Trial:
+    """A trial that can be the best."""
+    params = {"fast_period": number + 2, "mode": "slow", "signal_threshold": 0.1}
+    made = Trial(
+        number=number, params=params, status=TrialStatus.OK, score=1 / (number + 1), metrics=make_metrics()
+    )
+    return replace(made, **changes)
+
+
+def make_best(**changes: Any) -> BestTrial:
+    """A best trial with its out-of-sample metrics."""
+    return replace(BestTrial(trial=make_trial(), out_of_sample=make_metrics(cagr=None)), **changes)
+
+
+def make_trade(number: int = 1, **changes: Any) -> Trade:
+    """A round trip."""
+    hour = 3_600_000_000
+    made = Trade(
+        entry_time=to_microseconds(NOW) + number * hour,
+        entry_price=100.5 + number,
+        exit_time=to_microseconds(NOW) + (number + 1) * hour,
+        exit_price=101.25 + number,
+        size=1 / 3,
+        profit=0.1 * number,
+        return_=0.003 * number,
+        fees=0.02,
+    )
+    return replace(made, **changes)
+
+
+def make_series(bars: int = 3) -> ReportSeries:
+    """Columns of chance, as long as that."""
+    columns = np.random.default_rng(bars).normal(size=(4, bars))
+    return ReportSeries(to_microseconds(NOW) + np.arange(bars, dtype=np.int64) * 60_000_000, *columns)
+
+
+def make_report(bars: int = 3, trades: int = 2) -> Report:
+    """A report of so many bars and trades, the last of them still open."""
+    made = [make_trade(number) for number in range(1, trades + 1)]
+    if made:
+        made[-1] = replace(made[-1], exit_time=None)
+    return Report(metrics=make_metrics(), series=make_series(bars), trades=tuple(made))
+
+
+def exact(value: Any) -> Any:
+    """A form of the value that is equal only for equal kinds, bits and order: 20 is not 20.0."""
+    form: Any = value
+    match value:
+        case datetime():
+            form = to_microseconds(value)
+        case float():
+            form = value.hex()
+        case np.ndarray():
+            form = (value.dtype.str, value.tobytes())
+        case dict():
+            form = [(name, exact(entry)) for name, entry in value.items()]
+        case list() | tuple():
+            form = [exact(entry) for entry in value]
+        case _ if is_dataclass(value):
+            form = [(field.name, exact(getattr(value, field.name))) for field in fields(value)]
+    return (type(value), form)

@@ -1,0 +1,42 @@
+"""The stores in memory keep every promise of the ports."""
+
+import pytest
+import storage_contract_catalog as catalog
+import storage_contract_jobs as jobs
+import storage_contract_results as results
+
+from stratopt_server.storage.memory import MemoryStorage
+
+
+@pytest.fixture
+def storage() -> MemoryStorage:
+    """An empty storage."""
+    return MemoryStorage()
+
+
+class TestStrategies(catalog.StrategyStoreContract):
+    """Strategies in memory."""
+
+
+class TestDatasets(catalog.DatasetStoreContract):
+    """Datasets in memory."""
+
+
+class TestRequests(catalog.RequestLogContract):
+    """Answered calls in memory."""
+
+
+class TestTransactions(catalog.TransactionContract):
+    """Transactions in memory."""
+
+
+class TestJobs(jobs.JobStoreContract):
+    """Jobs in memory."""
+
+
+class TestTrials(results.TrialStoreContract):
+    """Trials in memory."""
+
+
+class TestReports(results.ReportStoreContract):
+    """Reports in memory."""
