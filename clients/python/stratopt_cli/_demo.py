@@ -1,6 +1,7 @@
 """`stratopt demo`: the whole service on real bars, in a minute, with nothing left behind."""
 
 import asyncio
+import bisect
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from stratopt.v1.backtest_pb2 import SeriesChunk
 from stratopt.v1.dataset_pb2 import Dataset
 from stratopt.v1.optimization_pb2 import Optimization
 from stratopt_cli._arguments import Json, examples
@@ -134,7 +136,7 @@ async def _play(demo: Demo, bars: Bars, report: Path) -> None:
 
     demo.step("4. Backtests over all bars; the first one of a new server waits until the engine is loaded")
     best = await _backtest(demo, dataset, found.best.trial.params) if found.HasField("best") else defaults
-    await _compare(demo, defaults, best)
+    await _compare(demo, defaults, best, found)
     demo.document["report"] = await write_report(session, best, report)
     if session.as_json:
         session.show(demo.document)
@@ -163,23 +165,32 @@ async def _search(demo: Demo, dataset: Dataset) -> Optimization:
     return await handle.result()
 
 
-async def _compare(demo: Demo, defaults: BacktestHandle, best: BacktestHandle) -> None:
+async def _compare(demo: Demo, defaults: BacktestHandle, best: BacktestHandle, found: Optimization) -> None:
     """Show both backtests side by side, and what buying and holding would have made."""
     for handle in (defaults, best):
         await follow_backtest(demo.session, handle)
     before, after, series = await defaults.result(), await best.result(), await best.series()
-    held = series.benchmark_equity[-1] / after.initial_cash - 1
     demo.show("backtest_defaults", to_dict(before))
     demo.show("backtest_best", to_dict(after))
-    demo.show(
-        "buy_and_hold_return",
-        held,
-        metrics_table([("defaults", before.metrics), ("best found", after.metrics)]),
-        Text(
-            f"Buying and holding made {percent(held)} over the same bars. Most of these bars are the "
-            "ones the search chose the best parameters on, which flatters them."
-        ),
+    held = _held(series, series.bar_time_us[0])
+    told = (
+        f"Buying and holding made {percent(held)} over the same bars. Most of these bars are the ones "
+        "the search chose the best parameters on, which flatters them."
     )
+    if found.best.HasField("out_of_sample"):
+        unseen = _held(series, found.holdout_start_date.ToMicroseconds())
+        told += (
+            f" Over the held-out bars alone they made {percent(found.best.out_of_sample.total_return)}, "
+            f"buying and holding {percent(unseen)}."
+        )
+    table = metrics_table([("defaults", before.metrics), ("best found", after.metrics)])
+    demo.show("buy_and_hold_return", held, table, Text(told))
+
+
+def _held(series: SeriesChunk, since_us: int) -> float:
+    """Return what buying and holding made from a bar on."""
+    first = bisect.bisect_left(series.bar_time_us, since_us)
+    return series.benchmark_equity[-1] / series.benchmark_equity[first] - 1
 
 
 def _bars(folder: Path, data: Path | None, symbol: str | None) -> Bars:

@@ -1,0 +1,40 @@
+"""A server in a process of its own for the time of a block, on a free loopback port."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LocalServer:
+    """A server that is up."""
+
+    pid: int
+    address: str
+
+
+@contextmanager
+def local_server(**settings: str) -> Iterator[LocalServer]:
+    """Start it with its data in a temporary folder; stop it at the end of the block."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {
+            **os.environ,
+            "STRATOPT_LISTEN": "127.0.0.1:0",
+            "STRATOPT_DATA_DIR": folder,
+            "STRATOPT_LOG_LEVEL": "WARNING",
+            **settings,
+        }
+        command = [sys.executable, "-m", "stratopt_server"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
+            try:
+                assert process.stdout is not None
+                ready = json.loads(process.stdout.readline())
+                yield LocalServer(process.pid, ready["listening"])
+            finally:
+                process.send_signal(signal.SIGTERM)

@@ -1,0 +1,1 @@
+"""Stands in for the server where the command line starts one."""

@@ -1,0 +1,199 @@
+"""The commands, against a server."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import grpc
+import pytest
+from cli_fakes import FakeService
+from client_fakes import refusal, serving
+from typer.testing import CliRunner, Result
+
+from stratopt.v1.optimization_pb2 import Algorithm, OptimizationTarget
+from stratopt.v1.run_pb2 import Fill
+from stratopt_cli import main
+
+RUN = ("backtest", "run", "ma_cross_v1.0", "BTC/USDT")
+SEARCH = ("optimize", "run", "ma_cross_v1.0", "BTC/USDT", "--range", "fast_period=5:50:1")
+
+
+def invoke(*arguments: str) -> Result:
+    """Run the command line in this process."""
+    return CliRunner().invoke(main.app, arguments)
+
+
+async def invoked(service: FakeService, *arguments: str) -> Result:
+    """Run the command line in a thread, against a server in this one."""
+    async with serving(service) as target:
+        return await asyncio.to_thread(invoke, "--server", target, *arguments)
+
+
+async def test_import_reads_the_file_name(tmp_path: Path) -> None:
+    """Symbol, exchange and timeframe come from it; the quality is shown with its reasons."""
+    file = tmp_path / "binance_BTC-USDT_1h.csv"
+    file.write_text("timestamp,open,high,low,close,volume\n")
+    service = FakeService()
+    result = await invoked(service, "data", "import", str(file))
+    assert result.exit_code == 0, result.output
+    header = service.header
+    assert header is not None
+    assert (header.symbol, header.exchange, header.timeframe) == ("BTC/USDT", "binance", "1h")
+    assert "created: BTC/USDT 1h (binance), 12,345 bars from 2020-01-01 to 2021-05-30 08:00" in result.stdout
+    assert "quality usable" in result.stdout
+    assert "3 bars are missing in 1 gap" in result.stdout
+
+
+async def test_import_options_come_before_the_file_name(tmp_path: Path) -> None:
+    """What is given counts."""
+    file = tmp_path / "binance_BTC-USDT_1h.csv"
+    file.touch()
+    service = FakeService()
+    options = ("--symbol", "ETH/BTC", "--exchange", "kraken", "--bars-per-year", "252", "--json")
+    result = await invoked(service, "data", "import", str(file), *options)
+    header = service.header
+    assert header is not None
+    assert (header.symbol, header.exchange, header.timeframe) == ("ETH/BTC", "kraken", "1h")
+    assert header.bars_per_year == 252
+    document = json.loads(result.stdout)
+    assert (document["outcome"], document["dataset"]["quality"]["grade"]) == ("created", "usable")
+
+
+async def test_datasets_are_listed() -> None:
+    """As a table, as JSON, and with a hint where there are none."""
+    table = await invoked(FakeService(), "data", "list")
+    assert table.stdout.count("BTC/USDT") == 2
+    assert "12,345" in table.stdout
+    document = await invoked(FakeService(), "data", "list", "--json")
+    assert [row["id"] for row in json.loads(document.stdout)["datasets"]] == ["ds_1", "ds_1"]
+    none = await invoked(FakeService(datasets=0), "data", "list")
+    assert none.stdout == ""
+    assert "stratopt data import" in none.stderr
+    assert json.loads((await invoked(FakeService(datasets=0), "--json", "data", "list")).stdout) == {
+        "datasets": []
+    }
+
+
+async def test_backtest_is_run_and_shown(tmp_path: Path) -> None:
+    """Options land in the request; metrics go to stdout, progress to stderr, the report into its file."""
+    service = FakeService()
+    report = tmp_path / "report.html"
+    result = await invoked(
+        service,
+        *RUN,
+        *("-p", "fast_period=5", "--param", "signal_threshold=0.5", "--param", "mode=fast"),
+        *("--start", "2020-01-01", "--end", "2020-12-31", "--fee", "0", "--slippage", "0.001"),
+        *("--cash", "5000", "--fill", "close", "--exchange", "binance", "--timeframe", "1h"),
+        *("--html", str(report)),
+    )
+    assert result.exit_code == 0, result.output
+    (request,) = service.backtests
+    assert request.params["fast_period"].integer == 5
+    assert request.params["signal_threshold"].real == 0.5
+    assert request.params["mode"].choice == "fast"
+    assert request.costs.HasField("taker_fee")
+    assert (request.costs.slippage, request.initial_cash, request.fill) == (0.001, 5000, Fill.FILL_CLOSE)
+    assert request.end_date.ToDatetime().hour == 23
+    assert "Sharpe ratio" in result.stdout
+    assert "1.500" in result.stdout
+    assert "fast_period=5  signal_threshold=0.02" in result.stdout
+    assert "1/3  simulating" in result.stderr
+    assert report.read_text() == "<html>report</html>"
+    assert str(report) in result.stderr
+
+
+async def test_backtest_as_json_is_one_document() -> None:
+    """Nothing else is on stdout, whichever side of the command --json stands on."""
+    for arguments in ((*RUN, "--json"), ("--json", *RUN)):
+        result = await invoked(FakeService(), *arguments)
+        document = json.loads(result.stdout)
+        assert (document["status"], document["metrics"]["trade_count"]) == ("succeeded", 42)
+        assert document["params"] == {"fast_period": 5, "signal_threshold": 0.02}
+
+
+async def test_optimization_is_run_and_judged() -> None:
+    """Options land in the request; both samples stand side by side, with the meaning in words."""
+    service = FakeService()
+    result = await invoked(
+        service,
+        *SEARCH,
+        *("-r", "signal_threshold=0.001:0.1:log", "-r", "mode=5,50", "-p", "slow_period=60"),
+        *("--target", "return", "--iterations", "500", "--algorithm", "random", "--seed", "7"),
+        *("--holdout", "0.2", "--min-trades", "9"),
+    )
+    assert result.exit_code == 0, result.output
+    (request,) = service.optimizations
+    assert (request.param_ranges["fast_period"].integer.max, request.fixed_params["slow_period"].integer) == (
+        50,
+        60,
+    )
+    assert request.param_ranges["signal_threshold"].real.log
+    assert [value.integer for value in request.param_ranges["mode"].choices.values] == [5, 50]
+    assert request.optimization_target == OptimizationTarget.OPTIMIZATION_TARGET_RETURN
+    assert request.algorithm == Algorithm.ALGORITHM_RANDOM
+    assert (request.max_iterations, request.seed, request.holdout, request.min_trades) == (500, 7, 0.2, 9)
+    assert "out of sample" in result.stdout
+    assert "note: 2 trials could not be the best" in result.stdout
+    assert "it did not hold at all" in result.stdout
+    assert "searching:" in result.stderr
+
+
+async def test_optimization_as_json_is_one_document() -> None:
+    """With the trial count and both sets of metrics."""
+    document = json.loads((await invoked(FakeService(), *SEARCH, "--json")).stdout)
+    assert document["best"]["trial"]["score"] == 1.25
+    assert document["best"]["out_of_sample"]["sharpe_ratio"] == -0.5
+
+
+async def test_refused_fields_are_each_named() -> None:
+    """Exit code 1, no traceback, a line for every field; as JSON a document with all of it."""
+    service = FakeService()
+    fields = [
+        ("params.fast_period", "OUT_OF_RANGE", "must be a whole number from 1 to 100000"),
+        ("strategy_id", "STRATEGY_NOT_FOUND", "there is no strategy 'x'"),
+    ]
+    service.refusal = refusal(grpc.StatusCode.INVALID_ARGUMENT, "OUT_OF_RANGE", fields=fields)
+    result = await invoked(service, *RUN)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    for field, _, description in fields:
+        assert f"{field}: {description}" in result.stderr
+    error = json.loads((await invoked(service, *RUN, "--json")).stdout)["error"]
+    assert (error["code"], error["reason"]) == ("INVALID_ARGUMENT", "OUT_OF_RANGE")
+    assert [violation["field"] for violation in error["violations"]] == [field for field, _, _ in fields]
+
+
+async def test_failed_job_exits_with_its_reason() -> None:
+    """A job that failed is told with the server's words; the job is in the JSON."""
+    result = await invoked(FakeService(ends="FAILED"), *RUN)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "error: bt_1 failed: it needed more than 1 GiB" in result.stderr
+    error = json.loads((await invoked(FakeService(ends="FAILED"), *RUN, "--json")).stdout)["error"]
+    assert (error["reason"], error["job"]["status"]) == ("MEMORY_LIMIT_EXCEEDED", "failed")
+
+
+async def test_bare_status_is_told_too() -> None:
+    """What the server has no words for is shown with its code."""
+    service = FakeService()
+    service.refusal = refusal(grpc.StatusCode.INTERNAL, "BUG", "broken", domain="elsewhere")
+    result = await invoked(service, *RUN)
+    assert result.exit_code == 1
+    assert "error: the call failed with INTERNAL: broken" in result.stderr
+
+
+async def test_absent_server_is_told_with_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address comes from the option or the environment."""
+    async with serving() as target:
+        pass
+    monkeypatch.setenv("STRATOPT_SERVER", target)
+    result = await asyncio.to_thread(invoke, "data", "list")
+    assert result.exit_code == 1
+    assert f"no answer from {target}" in result.stderr.replace("\n", "")
+    assert "is the server running there?" in result.stderr.replace("\n", " ")
+
+
+async def test_absent_file_is_told(tmp_path: Path) -> None:
+    """Python's own words are good enough."""
+    result = await asyncio.to_thread(invoke, "data", "import", str(tmp_path / "binance_BTC-USDT_1h.csv"))
+    assert result.exit_code == 1
+    assert "No such file" in result.stderr

@@ -1,0 +1,86 @@
+"""Help that teaches, and wrong usage that is told."""
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from stratopt_cli import main
+
+COMMANDS = [
+    ("demo",),
+    ("serve",),
+    ("data", "import"),
+    ("data", "list"),
+    ("backtest", "run"),
+    ("optimize", "run"),
+]
+
+
+def invoke(*arguments: str) -> Result:
+    """Run the command line in this process."""
+    return CliRunner().invoke(main.app, arguments)
+
+
+@pytest.mark.parametrize("command", [(), *COMMANDS], ids=" ".join)
+def test_help_has_examples(command: tuple[str, ...]) -> None:
+    """Every command explains itself and shows how it is used."""
+    result = invoke(*command, "--help")
+    assert result.exit_code == 0
+    assert "Examples" in result.output
+    assert f"stratopt {' '.join(command)}".strip() in result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS[2:], ids=" ".join)
+def test_server_and_json_stand_under_every_command(command: tuple[str, ...]) -> None:
+    """They may stand before or after the command."""
+    text = invoke(*command, "--help").output
+    assert "--server" in text
+    assert "--json" in text
+
+
+def test_groups_show_their_commands() -> None:
+    """`stratopt data` alone is a question."""
+    for group, command in (("data", "import"), ("backtest", "run"), ("optimize", "run")):
+        assert command in invoke(group).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["backtest", "run", "ma_cross_v1.0"], "symbol"),
+        (["backtest", "run", "a", "B/C", "-p", "fast_period"], "is not NAME=VALUE"),
+        (["backtest", "run", "a", "B/C", "-p", "x=1", "-p", "x=2"], "given twice"),
+        (["backtest", "run", "a", "B/C", "--fill", "open"], "next_open"),
+        (["backtest", "run", "a", "B/C", "--fee", "much"], "--fee"),
+        (["optimize", "run", "a", "B/C"], "--range"),
+        (["optimize", "run", "a", "B/C", "--range", "x=5:"], "is no range"),
+        (["optimize", "run", "a", "B/C", "--range", "x=a:b"], "is no range"),
+        (["optimize", "run", "a", "B/C", "--range", "x=1:2:3:4"], "is no range"),
+        (["optimize", "run", "a", "B/C", "--range", "x=1:2:1:log"], "is no range"),
+        (["data", "import", "prices.csv"], "--symbol"),
+        (["demo", "--data", "prices.csv"], "--symbol"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_wrong_usage_exits_with_two(arguments: list[str], told: str) -> None:
+    """The message names what is wrong; nothing is called."""
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert told in result.output
+
+
+def test_bug_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What nobody foresaw shows no traceback, unless one is asked for."""
+
+    def broken() -> None:
+        raise ZeroDivisionError("nobody foresaw it")
+
+    monkeypatch.setattr(main, "app", broken)
+    for wanted in (False, True):
+        if wanted:
+            monkeypatch.setenv("STRATOPT_TRACEBACK", "1")
+        with pytest.raises(SystemExit) as ended:
+            main.main()
+        assert ended.value.code == 1
+        told = capsys.readouterr().err
+        assert "error: ZeroDivisionError: nobody foresaw it" in told
+        assert ("Traceback" in told) is wanted
