@@ -69,9 +69,8 @@ async def test_datasets_are_listed() -> None:
     none = await invoked(FakeService(datasets=0), "data", "list")
     assert none.stdout == ""
     assert "stratopt data import" in none.stderr
-    assert json.loads((await invoked(FakeService(datasets=0), "--json", "data", "list")).stdout) == {
-        "datasets": []
-    }
+    empty = await invoked(FakeService(datasets=0), "--json", "data", "list")
+    assert json.loads(empty.stdout) == {"datasets": []}
 
 
 async def test_backtest_is_run_and_shown(tmp_path: Path) -> None:
@@ -97,7 +96,7 @@ async def test_backtest_is_run_and_shown(tmp_path: Path) -> None:
     assert "Sharpe ratio" in result.stdout
     assert "1.500" in result.stdout
     assert "fast_period=5  signal_threshold=0.02" in result.stdout
-    assert "1/3  simulating" in result.stderr
+    assert "backtest: waiting for its turn" in result.stderr
     assert report.read_text() == "<html>report</html>"
     assert str(report) in result.stderr
 
@@ -123,10 +122,8 @@ async def test_optimization_is_run_and_judged() -> None:
     )
     assert result.exit_code == 0, result.output
     (request,) = service.optimizations
-    assert (request.param_ranges["fast_period"].integer.max, request.fixed_params["slow_period"].integer) == (
-        50,
-        60,
-    )
+    assert request.param_ranges["fast_period"].integer.max == 50
+    assert request.fixed_params["slow_period"].integer == 60
     assert request.param_ranges["signal_threshold"].real.log
     assert [value.integer for value in request.param_ranges["mode"].choices.values] == [5, 50]
     assert request.optimization_target == OptimizationTarget.OPTIMIZATION_TARGET_RETURN

@@ -27,10 +27,9 @@ async def started(
     """Run the command line as a program, with a stand-in where it would start the server."""
     environment = {name: text for name, text in os.environ.items() if not name.startswith("STRATOPT_")}
     environment |= {"PYTHONPATH": str(FAKE_SERVER), "FAKE_BEHAVIOUR": behaviour}
-    environment |= {
-        "FAKE_PID_FILE": str((folder or Path("/nonexistent")) / "pid"),
-        "TMPDIR": str(folder or "/tmp"),
-    }
+    environment |= {"STRATOPT_SERVER": "127.0.0.1:9", "STRATOPT_LOG_LEVEL": "DEBUG"}
+    if folder is not None:
+        environment |= {"FAKE_PID_FILE": str(folder / "pid"), "TMPDIR": str(folder)}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -38,7 +37,7 @@ async def started(
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=environment | {"STRATOPT_SERVER": "127.0.0.1:9", "STRATOPT_LOG_LEVEL": "DEBUG"},
+        env=environment,
     )
     try:
         yield process
@@ -55,13 +54,15 @@ async def output_of(process: asyncio.subprocess.Process) -> tuple[str, str]:
     return out.decode(), err.decode()
 
 
-def is_alive(pid_file: Path) -> bool:
-    """Tell whether the process whose id is in the file runs."""
+def left_behind(folder: Path) -> list[str]:
+    """Return what a demo with its temporary files in the folder did not clean up."""
+    left = [path.name for path in folder.glob("stratopt-demo-*")]
+    pid = int((folder / "pid").read_text())
     try:
-        os.kill(int(pid_file.read_text()), 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
-        return False
-    return True
+        return left
+    return [*left, f"process {pid}"]
 
 
 def bars(folder: Path) -> str:
@@ -122,8 +123,7 @@ async def test_demo_shows_everything_and_leaves_nothing(tmp_path: Path) -> None:
     assert "they made -10.00%, buying and holding 25.00%" in out.replace("\n", " ")
     assert str(report) in err
     assert report.read_text() == "<html>report</html>"
-    assert not is_alive(tmp_path / "pid")
-    assert list(tmp_path.glob("stratopt-demo-*")) == []
+    assert left_behind(tmp_path) == []
 
 
 async def test_demo_as_json_is_one_document(tmp_path: Path) -> None:
@@ -142,21 +142,18 @@ async def test_demo_as_json_is_one_document(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
-)
-async def test_interrupted_demo_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+async def test_interrupted_demo_leaves_nothing(tmp_path: Path, name: str) -> None:
     """Whatever ends it, its server and its files go with it."""
     arguments = ("demo", "--data", bars(tmp_path), "--report", str(tmp_path / "r.html"))
     async with started(*arguments, behaviour="RUNNING", folder=tmp_path) as process:
         assert process.stderr is not None
         await asyncio.wait_for(process.stderr.readuntil(b"searching"), 20)
-        process.send_signal(number)
+        process.send_signal(signal.Signals[name])
         _, err = await output_of(process)
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert not is_alive(tmp_path / "pid")
-    assert list(tmp_path.glob("stratopt-demo-*")) == []
+    assert left_behind(tmp_path) == []
 
 
 async def test_server_that_dies_is_shown_with_its_words(tmp_path: Path) -> None:

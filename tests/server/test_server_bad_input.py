@@ -166,7 +166,7 @@ async def test_bad_search_is_refused(
     assert await count_jobs(client) == before
 
 
-async def test_every_fault_is_named_at_once(client: Client, walk: str) -> None:
+async def test_every_fault_is_named_at_once(client: Client) -> None:
     """Faults of strategy, symbol, dates, costs, cash, budget and holdout come in one refusal."""
     with pytest.raises(InvalidRequest) as refusal:
         await client.optimizations.start(

@@ -1,10 +1,12 @@
 """The SQLite file itself: opened by several at once, migrated once, nothing lost."""
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import peewee
@@ -200,11 +202,28 @@ def test_failed_migration(path: Path) -> None:
         assert len(schema(path)) > 2
 
 
+def open_and_close(path: Path) -> None:
+    """Open the database as a server does at its start."""
+    SqlStorage.open(url_of(path)).close()
+
+
+def test_new_file_is_waited_for(tmp_path: Path) -> None:
+    """While another still prepares a new file, whoever opens it waits, and then finds it in order."""
+    path = tmp_path / "stratopt.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as another, ThreadPoolExecutor(1) as thread:
+        another.execute("BEGIN IMMEDIATE")
+        opening = thread.submit(open_and_close, path)
+        wait([opening], timeout=WRITER_SECONDS)
+        another.execute("COMMIT")
+        opening.result(WAIT_SECONDS)
+    assert select(path, "SELECT count(*) FROM schema_migrations") == [(2,)]
+
+
 def test_threads_migrate_at_once(tmp_path: Path) -> None:
     """Of several that open a new file at once each finds it migrated, once."""
     for attempt in range(20):
         path = tmp_path / f"{attempt}.db"
-        at_once(*[lambda url=url_of(path): SqlStorage.open(url).close()] * 4)
+        at_once(*[partial(open_and_close, path)] * 4)
         assert select(path, "SELECT count(*) FROM schema_migrations") == [(2,)]
 
 

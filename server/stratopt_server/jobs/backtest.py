@@ -5,7 +5,7 @@ from stratopt_server.domain.runs import BacktestSpec
 from stratopt_server.engine.html import render_html
 from stratopt_server.engine.report import disagreements, make_report
 from stratopt_server.engine.sweep import sweep
-from stratopt_server.jobs.child import JobFailure
+from stratopt_server.jobs.channel import JobFailure
 from stratopt_server.jobs.context import JobContext
 from stratopt_server.usecases.backtests import STAGES
 

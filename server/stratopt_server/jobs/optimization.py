@@ -17,7 +17,7 @@ from stratopt_server.domain.optimization import (
 from stratopt_server.domain.runs import OptimizationSpec
 from stratopt_server.domain.space import SearchSpace
 from stratopt_server.engine.sweep import Sweeper
-from stratopt_server.jobs.child import JobFailure
+from stratopt_server.jobs.channel import JobFailure
 from stratopt_server.jobs.context import JobContext
 from stratopt_server.optimizers import make_searcher
 from stratopt_server.optimizers.searcher import Candidate

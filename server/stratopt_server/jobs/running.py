@@ -7,7 +7,7 @@ from stratopt_server.domain.jobs import Job, JobStatus
 from stratopt_server.domain.ports import LeaseLost
 from stratopt_server.domain.runs import BacktestSpec
 from stratopt_server.domain.strategy import StrategyContract
-from stratopt_server.jobs.child import Channel, JobFailure
+from stratopt_server.jobs.channel import Channel, JobFailure
 from stratopt_server.jobs.context import JobContext
 from stratopt_server.jobs.messages import RunJob
 from stratopt_server.jobs.optimization import run_optimization

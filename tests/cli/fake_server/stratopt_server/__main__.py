@@ -1,5 +1,7 @@
 """Started as the command line starts the server; FAKE_BEHAVIOUR says how it goes."""
 
+# ruff: noqa: T201 - it says on stdout where it listens, as the server does
+
 import asyncio
 import json
 import os
@@ -21,7 +23,6 @@ async def serve(ends: str) -> None:
     async with serving(FakeService(ends=ends)) as target:
         print("warming up")
         print(json.dumps({"listening": target, "pid": os.getpid()}), flush=True)
-        Path(os.environ["FAKE_PID_FILE"]).write_text(str(os.getpid()))
         await stop.wait()
 
 
@@ -35,4 +36,5 @@ match os.environ["FAKE_BEHAVIOUR"]:
     case "mute":
         signal.pause()
     case ends:
+        Path(os.environ["FAKE_PID_FILE"]).write_text(str(os.getpid()))
         asyncio.run(serve(ends))
