@@ -43,7 +43,6 @@ lint: $(VENV)/.dev ## Style, types, imports between layers, protos, generated co
 	@$(BIN)/buf lint
 	@$(BIN)/buf format --diff --exit-code
 	@$(BIN)/python protos/generate.py --check
-	@$(BIN)/interrogate --quiet clients/python/stratopt_client clients/python/stratopt_cli server tests bench
 	@$(BIN)/python tests/size_budget.py
 
 format: $(VENV)/.dev ## Put code and protos into form

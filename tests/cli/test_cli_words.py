@@ -19,19 +19,20 @@ WORD = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
 
 
 @given(
-    WORD,
-    WORD,
-    WORD,
-    st.sampled_from(["1m", "15m", "4h", "1d"]),
+    st.builds(
+        NamedFile,
+        exchange=WORD,
+        symbol=st.builds(lambda base, quote: f"{base}/{quote}".upper(), WORD, WORD),
+        timeframe=st.sampled_from(["1m", "15m", "4h", "1d"]),
+    ),
     st.sampled_from(["csv", "parquet", "csv.gz"]),
 )
-def test_file_name_tells_what_is_in_it(*parts: str) -> None:
+def test_file_name_tells_what_is_in_it(named: NamedFile, ending: str) -> None:
     """EXCHANGE_BASE-QUOTE_TIMEFRAME, in any case, with any ending."""
-    exchange, base, quote, timeframe, ending = parts
-    name = f"{exchange}_{base}-{quote}_{timeframe}.{ending}"
-    wanted = NamedFile(exchange, f"{base}/{quote}".upper(), timeframe)
-    assert file_name(Path("folder") / name) == wanted
-    assert file_name(Path(name.upper().replace(ending.upper(), ending))) == wanted
+    assert named.symbol is not None
+    name = f"{named.exchange}_{named.symbol.replace('/', '-')}_{named.timeframe}"
+    for written in (name, name.lower(), name.upper()):
+        assert file_name(Path("folder") / f"{written}.{ending}") == named
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from datetime import date
 from stratopt_client import (
     DEFAULT_TARGET,
     Client,
-    InvalidRequest,
     JobFailed,
     OptimizationOptions,
     ParamRanges,
+    StratoptError,
     params_to_python,
     to_dict,
 )
@@ -36,8 +36,8 @@ async def search(target: str, file: str, symbol: str) -> dict[str, int | float |
             symbol,
             "ma_cross_v1.0",
             params={"fast_period": 5, "signal_threshold": 0.0},
-            start_date="2000-01-01",
-            end_date=date(2030, 12, 31),
+            start_date="2018-01-01",
+            end_date=date(2020, 12, 31),
             exchange="sample",
             fill="next_open",
         )
@@ -70,11 +70,11 @@ def main(file: str, symbol: str, target: str = DEFAULT_TARGET) -> int:
     """Search, and tell what went wrong if something did."""
     try:
         print(asyncio.run(search(target, file, symbol)))
-    except InvalidRequest as refused:
-        print(*refused.violations, sep="\n", file=sys.stderr)
-        return 1
     except JobFailed as failed:
         print(failed.reason, failed.metadata, file=sys.stderr)
+        return 1
+    except StratoptError as refused:
+        print(refused, file=sys.stderr)
         return 1
     print(summary(target))
     return 0

@@ -14,11 +14,7 @@ from stratopt_server.domain.strategy import STRATEGY_ID
 
 ID = re.compile(r"[A-Za-z0-9._-]{1,50}")
 LATEST = datetime(3000, 1, 1, tzinfo=UTC)
-moments = st.datetimes(
-    datetime(1970, 1, 1),
-    LATEST.replace(tzinfo=None),
-    timezones=st.just(UTC),  # noqa: DTZ001 - hypothesis adds it
-)
+moments = st.integers(0, to_microseconds(LATEST)).map(from_microseconds)
 
 
 class HeldClock:

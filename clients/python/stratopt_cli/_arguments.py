@@ -1,5 +1,6 @@
-"""Options that several commands have, and the help that goes under a command."""
+"""The arguments and options of the commands, and the help that goes under a command."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -7,6 +8,7 @@ import typer
 CONNECTION = "Connection and output"
 BARS = "Which bars"
 TRADING = "Costs and fills"
+SEARCH = "How to search"
 
 Server = Annotated[
     str | None,
@@ -25,6 +27,51 @@ Json = Annotated[
 
 Strategy = Annotated[str, typer.Argument(help="Id of the strategy, e.g. ma_cross_v1.0.", show_default=False)]
 Symbol = Annotated[str, typer.Argument(help="Symbol of the bars, e.g. BTC/USDT.", show_default=False)]
+Values = Annotated[
+    list[str] | None,
+    typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter; again for each."),
+]
+FixedValues = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param", "-p", metavar="NAME=VALUE", help="A parameter that is not searched; again for each."
+    ),
+]
+Ranges = Annotated[
+    list[str],
+    typer.Option(
+        "--range",
+        "-r",
+        metavar="NAME=RANGE",
+        help="What to try: MIN:MAX, MIN:MAX:STEP, MIN:MAX:log or a list a,b,c; again for each.",
+    ),
+]
+Html = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the report with its charts to this file.")
+]
+
+Target = Annotated[
+    Literal["sharpe", "return", "drawdown"],
+    typer.Option(help="What to make best.", rich_help_panel=SEARCH),
+]
+Iterations = Annotated[
+    int | None, typer.Option(help="Most trials made; 100 if not given.", rich_help_panel=SEARCH)
+]
+Algorithm = Annotated[
+    Literal["grid", "random"] | None,
+    typer.Option(help="Not given: grid if it fits into the trials, else random.", rich_help_panel=SEARCH),
+]
+Seed = Annotated[int | None, typer.Option(help="Makes a random search repeatable.", rich_help_panel=SEARCH)]
+Holdout = Annotated[
+    float | None,
+    typer.Option(
+        help="Share of the bars, at the end, that the search does not see; 0.3 if not given.",
+        rich_help_panel=SEARCH,
+    ),
+]
+MinTrades = Annotated[
+    int | None, typer.Option(help="Round trips a trial needs to be the best.", rich_help_panel=SEARCH)
+]
 
 Exchange = Annotated[
     str | None,

@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -12,6 +11,7 @@ from stratopt_cli._arguments import (
     Exchange,
     Fee,
     Fill,
+    Html,
     Json,
     Server,
     Slippage,
@@ -19,6 +19,7 @@ from stratopt_cli._arguments import (
     Strategy,
     Symbol,
     Timeframe,
+    Values,
     examples,
 )
 from stratopt_cli._follow import follow_backtest
@@ -43,10 +44,7 @@ def run_command(
     strategy: Strategy,
     symbol: Symbol,
     *,
-    param: Annotated[
-        list[str] | None,
-        typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter; again for each."),
-    ] = None,
+    param: Values = None,
     exchange: Exchange = None,
     timeframe: Timeframe = None,
     start: Start = None,
@@ -55,9 +53,7 @@ def run_command(
     slippage: Slippage = None,
     cash: Cash = None,
     fill: Fill = None,
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the report with its charts to this file.")
-    ] = None,
+    html: Html = None,
     server: Server = None,
     as_json: Json = False,
 ) -> None:

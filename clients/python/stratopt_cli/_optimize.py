@@ -1,21 +1,27 @@
 """`stratopt optimize`: search the parameters of a strategy."""
 
-from typing import Annotated, Literal
-
 import typer
 
 from stratopt_cli._arguments import (
+    Algorithm,
     Cash,
     End,
     Exchange,
     Fee,
     Fill,
+    FixedValues,
+    Holdout,
+    Iterations,
     Json,
+    MinTrades,
+    Ranges,
+    Seed,
     Server,
     Slippage,
     Start,
     Strategy,
     Symbol,
+    Target,
     Timeframe,
     examples,
 )
@@ -25,8 +31,6 @@ from stratopt_cli._render import optimization_views
 from stratopt_cli._session import session_of
 from stratopt_cli._verdict import verdict
 from stratopt_client import Client, OptimizationOptions, to_dict
-
-SEARCH = "How to search"
 
 app = typer.Typer(no_args_is_help=True, help="Search the parameters of a strategy.")
 
@@ -44,45 +48,14 @@ def run_command(
     strategy: Strategy,
     symbol: Symbol,
     *,
-    range_: Annotated[
-        list[str],
-        typer.Option(
-            "--range",
-            "-r",
-            metavar="NAME=RANGE",
-            help="What to try: MIN:MAX, MIN:MAX:STEP, MIN:MAX:log or a list a,b,c; again for each.",
-        ),
-    ],
-    param: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--param", "-p", metavar="NAME=VALUE", help="A parameter that is not searched; again for each."
-        ),
-    ] = None,
-    target: Annotated[
-        Literal["sharpe", "return", "drawdown"],
-        typer.Option(help="What to make best.", rich_help_panel=SEARCH),
-    ] = "sharpe",
-    iterations: Annotated[
-        int | None, typer.Option(help="Most trials made; 100 if not given.", rich_help_panel=SEARCH)
-    ] = None,
-    algorithm: Annotated[
-        Literal["grid", "random"] | None,
-        typer.Option(help="Not given: grid if it fits into the trials, else random.", rich_help_panel=SEARCH),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Makes a random search repeatable.", rich_help_panel=SEARCH)
-    ] = None,
-    holdout: Annotated[
-        float | None,
-        typer.Option(
-            help="Share of the bars, at the end, that the search does not see; 0.3 if not given.",
-            rich_help_panel=SEARCH,
-        ),
-    ] = None,
-    min_trades: Annotated[
-        int | None, typer.Option(help="Round trips a trial needs to be the best.", rich_help_panel=SEARCH)
-    ] = None,
+    range_: Ranges,
+    param: FixedValues = None,
+    target: Target = "sharpe",
+    iterations: Iterations = None,
+    algorithm: Algorithm = None,
+    seed: Seed = None,
+    holdout: Holdout = None,
+    min_trades: MinTrades = None,
     exchange: Exchange = None,
     timeframe: Timeframe = None,
     start: Start = None,

@@ -1,6 +1,7 @@
 """Results as tables."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -10,8 +11,9 @@ from stratopt.v1.dataset_pb2 import Dataset
 from stratopt.v1.market_data_service_pb2 import ImportBarsResponse
 from stratopt.v1.metrics_pb2 import Metrics
 from stratopt.v1.optimization_pb2 import Optimization
+from stratopt.v1.strategy_pb2 import Strategy
 from stratopt_cli._figures import UNDEFINED, amount, assigned, moment, percent, ratio
-from stratopt_client import params_to_python, to_dict
+from stratopt_client import ParamValue, params_to_python, to_dict
 
 _ROWS: Sequence[tuple[str, str, Callable[[float], str]]] = (
     ("sharpe_ratio", "Sharpe ratio", ratio),
@@ -88,6 +90,21 @@ def datasets_table(datasets: Iterable[Dataset]) -> Table:
     return table
 
 
+def strategies_table(strategies: Iterable[Strategy]) -> Table:
+    """Return strategies with what each parameter may be, a row a parameter."""
+    table = _table("strategy", "parameter", "default", "allowed", "what it does")
+    for strategy in strategies:
+        shown = to_dict(strategy)
+        named = strategy.id if strategy.runnable else f"{strategy.id} (cannot run)"
+        rows = [
+            (spec["name"], _plain(spec["default_value"]), _allowed(spec), spec["description"])
+            for spec in shown["parameters"]
+        ]
+        for place, row in enumerate(rows or [("", "", "", strategy.not_runnable_reason)]):
+            table.add_row("" if place else named, *row)
+    return table
+
+
 def import_views(response: ImportBarsResponse) -> Iterable[Text | Table]:
     """Return what an import did, and how far its bars can be trusted."""
     dataset = response.dataset
@@ -106,6 +123,18 @@ def _heading(run: Backtest | Optimization) -> Text:
         f"{moment(run.start_date)} to {moment(run.end_date)}; "
         f"fee {percent(run.costs.taker_fee)}, slippage {percent(run.costs.slippage)}"
     )
+
+
+def _allowed(spec: dict[str, Any]) -> str:
+    """Return the values a parameter may have."""
+    for kind in ("integer", "real"):
+        if kind in spec:
+            return f"{spec[kind]['min']:,g} to {spec[kind]['max']:,g}"
+    return ", ".join(spec["choice"]["values"]) if "choice" in spec else "true, false"
+
+
+def _plain(value: ParamValue) -> str:
+    return assigned({"": value}).removeprefix("=")
 
 
 def _grade(dataset: Dataset) -> str:

@@ -46,7 +46,7 @@ class Session:
 
     def note(self, text: str) -> None:
         """Tell the user something that is not the result."""
-        self.err.print(text, markup=False)
+        self.err.print(text, markup=False, soft_wrap=True)
 
     def show(self, document: dict[str, Any], *views: RenderableType) -> None:
         """Print the result: the document as JSON if that is wanted, else the views."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stratopt_cli import _backtest, _data, _optimize
+from stratopt_cli import _backtest, _data, _optimize, _strategy
 from stratopt_cli._arguments import CONNECTION, Json, examples
 from stratopt_cli._demo import demo, demo_epilog
 from stratopt_cli._serve import serve
@@ -35,6 +35,7 @@ app.command(
     rich_help_panel=STARTING, epilog=examples("stratopt serve", "stratopt serve --data-dir ./stratopt-data")
 )(serve)
 app.add_typer(_data.app, name="data", rich_help_panel=WORKING)
+app.add_typer(_strategy.app, name="strategy", rich_help_panel=WORKING)
 app.add_typer(_backtest.app, name="backtest", rich_help_panel=WORKING)
 app.add_typer(_optimize.app, name="optimize", rich_help_panel=WORKING)
 

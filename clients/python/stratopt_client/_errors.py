@@ -161,7 +161,8 @@ def told_apart(target: str) -> Iterator[None]:
         known = _known(error, target)
         if known is None:
             raise
-        raise known from error
+        # It says all that the other one says; a traceback needs it once.
+        raise known from None
 
 
 def unreachable(target: str, why: str) -> Unavailable:
