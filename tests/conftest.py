@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from support import ServerProcess, write_bars
 
 from stratopt_client import Client
 from stratopt_client.sync import SyncClient
+from support import ServerProcess, write_bars
 
 
 @pytest.fixture(scope="session")

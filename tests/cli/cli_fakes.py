@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import grpc
-from client_fakes import Backtests, MarketData, Optimizations, refusal
+from client_fakes import Backtests, MarketData, Optimizations, Strategies, refusal
 
 from stratopt.v1.backtest_pb2 import Backtest, SeriesChunk
 from stratopt.v1.backtest_service_pb2 import (
@@ -32,6 +32,9 @@ from stratopt.v1.optimization_service_pb2 import (
     StartOptimizationResponse,
     WatchOptimizationResponse,
 )
+from stratopt.v1.parameter_pb2 import ChoiceDomain, FlagDomain, IntegerDomain, ParameterValue
+from stratopt.v1.strategy_pb2 import Strategy
+from stratopt.v1.strategy_service_pb2 import ListStrategiesResponse
 
 
 def status(word: str) -> JobStatus.ValueType:
@@ -51,7 +54,23 @@ def dataset() -> Dataset:
     return found
 
 
-class FakeService(Backtests, MarketData, Optimizations):
+def strategies() -> list[Strategy]:
+    """Return one strategy with a parameter of each kind, and one that cannot run."""
+    built_in = Strategy(id="ma_cross_v1.0", runnable=True)
+    built_in.default_params["fast_period"].integer = 7
+    built_in.default_params["mode"].choice = "fast"
+    built_in.parameters.add(
+        name="fast_period",
+        description="Bars.",
+        default_value=ParameterValue(integer=5),
+        integer=IntegerDomain(min=1, max=100),
+    )
+    built_in.parameters.add(name="mode", description="How.", choice=ChoiceDomain(values=["fast", "slow"]))
+    built_in.parameters.add(name="on", flag=FlagDomain())
+    return [built_in, Strategy(id="mine", not_runnable_reason="there is no sandbox")]
+
+
+class FakeService(Backtests, MarketData, Optimizations, Strategies):
     """Answers; `ends` is how jobs end, and "RUNNING" is until they are cancelled."""
 
     def __init__(self, *, ends: str = "SUCCEEDED", datasets: int = 2) -> None:
@@ -74,6 +93,10 @@ class FakeService(Backtests, MarketData, Optimizations):
     async def ListDatasets(self, _request, _context):
         """List what there is."""
         return ListDatasetsResponse(datasets=[dataset() for _ in range(self.datasets)])
+
+    async def ListStrategies(self, _request, _context):
+        """List what there is."""
+        return ListStrategiesResponse(strategies=strategies())
 
     async def StartBacktest(self, request, context):
         """Accept, unless told to refuse."""

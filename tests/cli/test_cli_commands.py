@@ -73,6 +73,20 @@ async def test_datasets_are_listed() -> None:
     assert json.loads(empty.stdout) == {"datasets": []}
 
 
+async def test_strategies_are_listed_with_their_parameters() -> None:
+    """What may be given, and why one cannot run."""
+    result = await invoked(FakeService(), "strategy", "list")
+    assert result.exit_code == 0, result.output
+    rows = [line.split("  ") for line in result.stdout.splitlines()]
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    assert ["ma_cross_v1.0", "fast_period", "7", "1 to 100", "Bars."] in cells
+    assert ["mode", "fast", "fast, slow", "How."] in cells
+    assert ["on", "-", "true, false"] in cells
+    assert ["mine", "cannot run here: there is no sandbox"] in cells
+    document = json.loads((await invoked(FakeService(), "strategy", "list", "--json")).stdout)
+    assert document["strategies"][0]["parameters"][0]["integer"] == {"min": 1, "max": 100}
+
+
 async def test_backtest_is_run_and_shown(tmp_path: Path) -> None:
     """Options land in the request; metrics go to stdout, progress to stderr, the report into its file."""
     service = FakeService()

@@ -10,6 +10,7 @@ COMMANDS = [
     ("serve",),
     ("data", "import"),
     ("data", "list"),
+    ("strategy", "list"),
     ("backtest", "run"),
     ("optimize", "run"),
 ]
@@ -39,7 +40,12 @@ def test_server_and_json_stand_under_every_command(command: tuple[str, ...]) -> 
 
 def test_groups_show_their_commands() -> None:
     """`stratopt data` alone is a question."""
-    for group, command in (("data", "import"), ("backtest", "run"), ("optimize", "run")):
+    for group, command in (
+        ("data", "import"),
+        ("strategy", "list"),
+        ("backtest", "run"),
+        ("optimize", "run"),
+    ):
         assert command in invoke(group).output
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from stratopt_server.market.columns import ColumnStore
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from stratopt_server.domain.errors import RequestRefused
 from stratopt_server.domain.market import Bars, to_microseconds
 from stratopt_server.market.columns import ColumnStore

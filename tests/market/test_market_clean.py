@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from market_files import HOUR, MONDAY, hourly, raw
+
 from stratopt_server.domain.errors import RequestRefused
 from stratopt_server.market.clean import clean
 from stratopt_server.market.columns import content_hash

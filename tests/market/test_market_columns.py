@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from market_files import bars_at, hourly
+
 from stratopt_server.domain.errors import Unavailable
 from stratopt_server.domain.market import Bars
 from stratopt_server.market.columns import DRAFT_PREFIX, DRAFT_SECONDS_MAX, ColumnStore, content_hash

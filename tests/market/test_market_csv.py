@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from market_files import HEADER, HOUR, MONDAY
+
 from stratopt_server.domain.errors import RequestRefused
 from stratopt_server.market.read import FileFormat, read_rows
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from market_files import HEADER, csv_text, hourly, raw
+
 from stratopt_server.domain.errors import RequestRefused
 from stratopt_server.market.columns import ColumnStore
 from stratopt_server.market.importing import import_file

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.market.clean import CleanCounts
 from stratopt_server.market.grading import grade

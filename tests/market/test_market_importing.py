@@ -20,6 +20,7 @@ from market_files import (
     raw,
     refused_import,
 )
+
 from stratopt_server.domain.errors import RequestRefused
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.market.columns import ColumnStore

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from market_files import DAY, HOUR, MONDAY, bars_at, hourly
+
 from stratopt_server.domain.market import Bars
 from stratopt_server.market.measure import Measures, measure
 from stratopt_server.market.timeframe import LENGTHS, Calendar

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from market_files import HOUR, MONDAY
+
 from stratopt_server.domain.errors import RequestRefused
 from stratopt_server.market.read import FileFormat, read_rows
 

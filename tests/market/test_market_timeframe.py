@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from market_files import DAY, HOUR, MONDAY, bars_at, hourly
+
 from stratopt_server.domain.errors import RequestRefused
 from stratopt_server.domain.market import TIMEFRAMES, to_microseconds
 from stratopt_server.market.timeframe import LENGTHS, Calendar, check_given, settle_calendar

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from support import ServerProcess
 
 from stratopt.v1 import (
     backtest_service_pb2,
@@ -23,6 +22,7 @@ from stratopt_client import (
     NotFound,
     StratoptError,
 )
+from support import ServerProcess
 
 RUN = {"strategy_id": "ma_cross_v1.0", "symbol": "WALK/USDT"}
 SEARCH = {**RUN, "param_ranges": {"fast_period": [2, 10]}}

@@ -9,7 +9,6 @@ from typing import Any
 
 import psutil
 import pytest
-from support import ServerProcess, eventually, write_bars
 
 from stratopt.v1 import job_pb2
 from stratopt_client import (
@@ -19,6 +18,7 @@ from stratopt_client import (
     JobFailed,
     OptimizationHandle,
 )
+from support import ServerProcess, eventually, write_bars
 
 LONG = {
     "strategy_id": "ma_cross_v1.0",
@@ -341,8 +341,8 @@ async def test_health_turns_while_draining(own_server: ServerProcess, own_client
             return bool(answer.status == health_pb2.HealthCheckResponse.NOT_SERVING)
 
         await eventually(not_serving, within=3, because="draining leaves the rotation first")
-        from stratopt.v1.optimization_service_pb2_grpc import OptimizationServiceStub
         from stratopt.v1.optimization_service_pb2 import StartOptimizationRequest
+        from stratopt.v1.optimization_service_pb2_grpc import OptimizationServiceStub
 
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
             await OptimizationServiceStub(channel).StartOptimization(StartOptimizationRequest())

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from support import MARKET_FILES, close_to
 
 from stratopt.v1.metrics_pb2 import Metrics
 from stratopt_client import Client, params_to_python
+from support import MARKET_FILES, close_to
 
 BTC = MARKET_FILES / "binance_BTC-USDT_1h.parquet"
 PARAMS = {"fast_period": 20, "slow_period": 100, "signal_threshold": 0.005}

@@ -95,13 +95,15 @@ def strategies_table(strategies: Iterable[Strategy]) -> Table:
     table = _table("strategy", "parameter", "default", "allowed", "what it does")
     for strategy in strategies:
         shown = to_dict(strategy)
-        named = strategy.id if strategy.runnable else f"{strategy.id} (cannot run)"
+        defaults = shown["default_params"]
         rows = [
-            (spec["name"], _plain(spec["default_value"]), _allowed(spec), spec["description"])
+            (spec["name"], _plain(defaults.get(spec["name"])), _allowed(spec), spec["description"])
             for spec in shown["parameters"]
         ]
-        for place, row in enumerate(rows or [("", "", "", strategy.not_runnable_reason)]):
-            table.add_row("" if place else named, *row)
+        if not strategy.runnable:
+            rows.append(("", "", "", f"cannot run here: {strategy.not_runnable_reason}"))
+        for place, row in enumerate(rows):
+            table.add_row("" if place else strategy.id, *row)
     return table
 
 
@@ -133,8 +135,8 @@ def _allowed(spec: dict[str, Any]) -> str:
     return ", ".join(spec["choice"]["values"]) if "choice" in spec else "true, false"
 
 
-def _plain(value: ParamValue) -> str:
-    return assigned({"": value}).removeprefix("=")
+def _plain(value: ParamValue | None) -> str:
+    return UNDEFINED if value is None else assigned({"": value}).removeprefix("=")
 
 
 def _grade(dataset: Dataset) -> str:
