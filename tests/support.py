@@ -33,6 +33,7 @@ class ServerProcess:
         environment |= {
             "STRATOPT_LISTEN": "127.0.0.1:0",
             "STRATOPT_DATA_DIR": str(data_dir),
+            "STRATOPT_RELAY_BIND": "tcp://127.0.0.1:*",
             **(settings or {}),
         }
         with self._log_path.open("a") as log:

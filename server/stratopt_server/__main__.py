@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from stratopt_server import __version__
 from stratopt_server.app import running
+from stratopt_server.relay.publisher import PublicRelay
 from stratopt_server.settings import Settings
 from stratopt_server.storage.database import UnsupportedDatabase
 from stratopt_server.transport.server import PublicAddress
@@ -40,7 +41,7 @@ def main() -> None:
             name = "_".join(str(part) for part in fault["loc"]).upper()
             print(f"STRATOPT_{name}: {fault['msg']}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    except (PublicAddress, UnsupportedDatabase) as error:
+    except (PublicAddress, PublicRelay, UnsupportedDatabase) as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(2)
 

@@ -7,19 +7,25 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from stratopt_server.decisions.policy import STARTER
+from stratopt_server.decisions.signing import SigningKey
 from stratopt_server.domain.clock import Clock, Ids, SystemClock
 from stratopt_server.engine.names import KERNEL_NAMES
 from stratopt_server.jobs.launcher import ProcessLauncher
 from stratopt_server.jobs.supervisor import Templates
 from stratopt_server.market.columns import ColumnStore
+from stratopt_server.relay.publisher import Publisher
 from stratopt_server.settings import Settings
 from stratopt_server.storage.sql import SqlStorage
 from stratopt_server.strategies.catalog import Catalog
+from stratopt_server.transport.approval_service import ApprovalServicer
 from stratopt_server.transport.backtest_service import BacktestServicer
 from stratopt_server.transport.market_data_service import MarketDataServicer
 from stratopt_server.transport.optimization_service import OptimizationServicer
 from stratopt_server.transport.server import GrpcServer, Servicers
 from stratopt_server.transport.strategy_service import StrategyServicer
+from stratopt_server.transport.system_service import SystemServicer
+from stratopt_server.usecases.approvals import Approvals
 from stratopt_server.usecases.backtests import Backtests
 from stratopt_server.usecases.datasets import Datasets
 from stratopt_server.usecases.hub import Hub
@@ -30,6 +36,7 @@ from stratopt_server.usecases.runner import Runner
 from stratopt_server.usecases.runs import RunResolver
 from stratopt_server.usecases.slices import SliceFinder
 from stratopt_server.usecases.strategies import Strategies
+from stratopt_server.usecases.system import System
 from stratopt_server.usecases.threads import StorageThread
 from stratopt_server.usecases.watching import Watching
 
@@ -63,6 +70,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         if settings.report_template:
             templates.report.start()
         house.runner.start()
+        house.publisher.start()
         try:
             yield App(address=address, templates=templates)
         finally:
@@ -94,6 +102,19 @@ class House:
         self._jobs = Jobs(storage, clock, ids, repeats)
         self._backtests = Backtests(self._jobs, runs, storage.reports)
         self._optimizations = Optimizations(self._jobs, runs, storage.trials, settings=settings)
+        self._approvals = Approvals(
+            storage,
+            self._jobs,
+            gatherer=self._launcher,
+            policy=STARTER,
+            key=SigningKey.open(settings.signing_key_path),
+            catalog=self._catalog,
+            repeats=repeats,
+            thread=thread,
+            clock=clock,
+            ids=ids,
+        )
+        self.publisher = Publisher(storage.packages, thread, clock, bind=settings.relay_bind)
         self._watching = Watching(
             self._jobs, storage.jobs, hub, thread, beat_seconds=settings.watch_heartbeat_seconds
         )
@@ -108,6 +129,13 @@ class House:
             attempts_max=settings.job_attempts_max,
             lease_seconds=settings.lease_seconds,
         )
+        self._system = System(
+            storage,
+            clock,
+            parts=lambda: [self.publisher.part(), *templates.parts()],
+            jobs_running=lambda: self.runner.running,
+            jobs_running_max=settings.jobs_running_max,
+        )
 
     def servicers(self) -> Servicers:
         """The services over the use-cases."""
@@ -121,6 +149,8 @@ class House:
             optimizations=OptimizationServicer(
                 self._optimizations, self._jobs, runner=runner, watching=watching, thread=thread
             ),
+            approvals=ApprovalServicer(self._approvals, self.publisher, thread),
+            system=SystemServicer(self._system, self._jobs, self.publisher, thread),
         )
 
     async def drain(self, server: GrpcServer) -> None:
@@ -131,3 +161,4 @@ class House:
         await self.runner.drain(self._settings.drain_seconds)
         self._watching.close()
         await server.stop(STOP_SECONDS)
+        await self.publisher.stop()

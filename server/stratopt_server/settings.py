@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     report_template: bool = True
     """Load vectorbt into a second template at start, so that the first backtest does not wait for it."""
 
+    relay_bind: str = "tcp://127.0.0.1:5556"
+    """Address that parameter packages are published on; `*` as port takes a free one, empty is off."""
+
     trials_max: PositiveInt = 100_000
     """Trials an optimization may ask for."""
     lattice_points_max: PositiveInt = 50_000_000
@@ -78,3 +81,8 @@ class Settings(BaseSettings):
     def bars_dir(self) -> Path:
         """Folder of the bars of datasets."""
         return self.data_dir / "bars"
+
+    @property
+    def signing_key_path(self) -> Path:
+        """File of the key that signs packages."""
+        return self.data_dir / "keys" / "signing.pem"

@@ -184,7 +184,7 @@ def make_trial(number: int = 7, **changes: Any) -> Trial:
 
 def make_best(**changes: Any) -> BestTrial:
     """A best trial with its out-of-sample metrics."""
-    return replace(BestTrial(trial=make_trial(), out_of_sample=make_metrics(cagr=None)), **changes)
+    return replace(BestTrial(trial=make_trial(), out_of_sample=make_metrics(cagr=0.5)), **changes)
 
 
 def make_trade(number: int = 1, **changes: Any) -> Trade:

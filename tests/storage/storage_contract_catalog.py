@@ -7,6 +7,7 @@ import itertools
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from domain_arbitrary import moments, params
@@ -85,7 +86,7 @@ class StrategyStoreContract:
             return True
 
         for number in range(10):
-            added = at_once(*[lambda strategy_id=f"s{number}": add(strategy_id)] * 4)
+            added = at_once(*[partial(add, f"s{number}")] * 4, leave=storage.close)
             assert sorted(added) == [False, False, False, True]
 
     def test_update(self, storage: Storage) -> None:
@@ -344,7 +345,7 @@ class TransactionContract:
                     before = storage.strategies.get("ma_cross_v1.0")
                     storage.strategies.update(replace(before, version=str(int(before.version) + 1)))
 
-        at_once(*[count_up] * 4)
+        at_once(*[count_up] * 4, leave=storage.close)
         assert storage.strategies.get("ma_cross_v1.0").version == "40"
 
     def test_unfinished_is_unseen(self, storage: Storage) -> None:
@@ -356,6 +357,7 @@ class TransactionContract:
                 wait([reading], timeout=READER_SECONDS)  # it may read what was before, or wait for the end
                 raise ValueError
             assert reading.result(WAIT_SECONDS) is None
+            thread.submit(storage.close).result(WAIT_SECONDS)
 
     def test_reading_while_others_write(self, storage: Storage) -> None:
         """Lists can be read from any thread while others write."""
@@ -373,5 +375,5 @@ class TransactionContract:
             return found
 
         with hasty_threads():
-            at_once(write, read, read)
+            at_once(write, read, read, leave=storage.close)
         assert len(storage.strategies.page(EVERYTHING)) == 150

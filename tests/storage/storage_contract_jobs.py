@@ -6,6 +6,7 @@ Subclass with a `storage` fixture that gives an empty one.
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from domain_arbitrary import backtest_specs, failures, optimization_specs, progress
@@ -214,7 +215,7 @@ class JobStoreContract:
         assert claimed == ["opt_1", "opt_2", "bt_2", "bt_3"]
         assert claim(jobs) is None
 
-    def test_claimed_at_once(self, jobs: JobStore) -> None:
+    def test_claimed_at_once(self, storage: Storage, jobs: JobStore) -> None:
         """Of several threads that claim, no two get the same job and none is left."""
         names = {f"bt_{n:02}" for n in range(20)}
         for name in names:
@@ -223,7 +224,7 @@ class JobStoreContract:
         def claim_all() -> list[str]:
             return [job.id for job in iter(lambda: claim(jobs), None)]
 
-        claimed = at_once(*[claim_all] * 4)
+        claimed = at_once(*[claim_all] * 4, leave=storage.close)
         assert sorted(itertools.chain(*claimed)) == sorted(names)
 
     def test_lapse(self, jobs: JobStore) -> None:
@@ -411,7 +412,7 @@ class JobStoreContract:
         ended = jobs.finish("bt_1", JobStatus.CANCELLED, now=at(1))
         assert (ended.status, ended.started_at, ended.completed_at) == (JobStatus.CANCELLED, None, at(1))
 
-    def test_ended_once_by_many(self, jobs: JobStore) -> None:
+    def test_ended_once_by_many(self, storage: Storage, jobs: JobStore) -> None:
         """Of several threads that end a job at once, one does and each other is told LeaseLost."""
 
         def end(job_id: str) -> bool:
@@ -424,5 +425,6 @@ class JobStoreContract:
         for number in range(5):
             job_id = f"bt_{number}"
             jobs.add(make_job(job_id))
-            assert sorted(at_once(*[lambda job_id=job_id: end(job_id)] * 4)) == [False, False, False, True]
+            ended = at_once(*[partial(end, job_id)] * 4, leave=storage.close)
+            assert sorted(ended) == [False, False, False, True]
             assert len(jobs.events(job_id, 0)) == 1

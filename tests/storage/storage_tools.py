@@ -39,13 +39,19 @@ def read_all(read: Callable[[Page], Sequence[Any]], *, limit: int) -> list[Any]:
     return rows
 
 
-def at_once(*calls: Callable[[], T]) -> list[T]:
-    """Make each call in a thread of its own, all starting together; return what they return."""
+def at_once(*calls: Callable[[], T], leave: Callable[[], object] = lambda: None) -> list[T]:
+    """Make each call in a thread of its own, all starting together; return what they return.
+
+    Each thread calls `leave` before it ends, to close what is its own.
+    """
     start = Barrier(len(calls))
 
     def run(call: Callable[[], T]) -> T:
         start.wait(WAIT_SECONDS)
-        return call()
+        try:
+            return call()
+        finally:
+            leave()
 
     with ThreadPoolExecutor(len(calls)) as threads:
         return [future.result(WAIT_SECONDS) for future in [threads.submit(run, call) for call in calls]]

@@ -51,11 +51,9 @@ def test_every_connection_is_set_up(storage: SqlStorage) -> None:
     """In each thread WAL and foreign keys are on, and a writer waits half a minute for another."""
 
     def settings() -> tuple[object, ...]:
-        found = tuple(pragma(storage, name) for name in ("journal_mode", "foreign_keys", "busy_timeout"))
-        storage.close()
-        return found
+        return tuple(pragma(storage, name) for name in ("journal_mode", "foreign_keys", "busy_timeout"))
 
-    assert at_once(settings, settings) == [("wal", 1, 30_000)] * 2
+    assert at_once(settings, settings, leave=storage.close) == [("wal", 1, 30_000)] * 2
 
 
 def test_job_needs_its_strategy(storage: SqlStorage) -> None:
@@ -92,14 +90,13 @@ def test_job_process_writes_beside_the_server(storage: SqlStorage, path: Path) -
         for number in range(50):
             storage.jobs.add(make_job(f"bt_new_{number}"))
             storage.jobs.renew("server", lease_until=at(1 + number))
-        storage.close()
 
     def work() -> None:
         with closing(SqlStorage.open(url_of(path), migrated=True)) as own:
             for number in range(50):
                 own.jobs.record("bt_1", 1, progress=make_progress(done=number))
 
-    at_once(serve, work)
+    at_once(serve, work, leave=storage.close)
     job = storage.jobs.get(JobKind.BACKTEST, "bt_1")
     assert (job.progress.done, job.last_sequence) == (49, 51)
     assert select(path, "SELECT count(*) FROM jobs WHERE status = 'pending'") == [(50,)]

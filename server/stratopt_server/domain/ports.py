@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Protocol
 
+from stratopt_server.domain.decisions import Decision, DecisionOutcome, ParameterPackage, Place
 from stratopt_server.domain.jobs import (
     BacktestResult,
     Failure,
@@ -22,6 +24,7 @@ from stratopt_server.domain.jobs import (
 )
 from stratopt_server.domain.market import Bars, Dataset
 from stratopt_server.domain.optimization import Trial, TrialStatus
+from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.report import Report, ReportSeries, Trade
 from stratopt_server.domain.strategy import Strategy
 
@@ -188,9 +191,51 @@ class TrialStore(Protocol):
         """Return up to `limit` trials numbered above `after`, in order."""
         ...
 
+    def find(self, optimization_id: str, params: Params) -> Trial | None:
+        """Return the trial of exactly these parameters, or None."""
+        ...
+
+
+class ReportOrder(Enum):
+    """What a list of reports is ordered by."""
+
+    NEWEST = "newest"
+    SHARPE = "sharpe"
+    RETURN = "return"
+    DRAWDOWN = "drawdown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFilter:
+    """Which reports a list is about; None means any."""
+
+    strategy_id: str | None = None
+    symbol: str | None = None
+    start_date: datetime | None = None
+    """Only runs whose first bar opens at or after it."""
+    end_date: datetime | None = None
+    """Only runs whose last bar opens at or before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportKey:
+    """Place of a report in a list: the figure it is ordered by, and its id."""
+
+    figure: float
+    id: str
+
 
 class ReportStore(Protocol):
     """The reports of succeeded backtests, under the backtest's id."""
+
+    def page(
+        self, wanted: ReportFilter, order: ReportOrder, *, after: ReportKey | None, limit: int
+    ) -> list[ReportKey]:
+        """Return up to `limit` places behind `after`, best or newest first.
+
+        The figure of NEWEST is microseconds since 1970. Reports without the figure are left out.
+        """
+        ...
 
     def add(self, job: Job, report: Report, html: str, *, now: datetime) -> None:
         """Store the report of a backtest."""
@@ -237,6 +282,85 @@ class RequestLog(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionFilter:
+    """Which decisions a list is about; None means any."""
+
+    strategy_id: str | None = None
+    symbol: str | None = None
+    backtest_id: str | None = None
+    outcome: DecisionOutcome | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageFilter:
+    """Which packages a list is about; None means any."""
+
+    strategy_id: str | None = None
+    symbol: str | None = None
+
+
+class DecisionStore(Protocol):
+    """Decisions by id."""
+
+    def add(self, decision: Decision) -> None:
+        """Store a new one."""
+        ...
+
+    def get(self, decision_id: str) -> Decision | None:
+        """Return it, or None if there is none of that id."""
+        ...
+
+    def page(self, page: Page, wanted: DecisionFilter) -> list[Decision]:
+        """Return a page of the decisions that match, newest first."""
+        ...
+
+
+class PackageStore(Protocol):
+    """Parameter packages, and the order in which they go out."""
+
+    def next_place(self, *, now: datetime) -> Place:
+        """Return the place of the next package; use inside the transaction that adds it."""
+        ...
+
+    def add(self, package: ParameterPackage) -> None:
+        """Store a new one at its place, approved and not yet published."""
+        ...
+
+    def get(self, package_id: str) -> ParameterPackage | None:
+        """Return it, or None if there is none of that id."""
+        ...
+
+    def page(self, page: Page, wanted: PackageFilter) -> list[ParameterPackage]:
+        """Return a page of the packages that match, newest first."""
+        ...
+
+    def unpublished(self, limit: int) -> list[ParameterPackage]:
+        """Return the packages not handed to the socket yet, in order of their places."""
+        ...
+
+    def mark_published(self, package_id: str, *, now: datetime) -> None:
+        """Note that a package was handed to the socket."""
+        ...
+
+    def last_place(self, *, now: datetime) -> Place:
+        """Return the place of the newest package; seq 0 if there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many rows there are, by status or outcome where they have one."""
+
+    backtests: dict[str, int]
+    optimizations: dict[str, int]
+    decisions: dict[str, int]
+    strategies: int
+    datasets: int
+    trials: int
+    packages_unpublished: int
+
+
 class Storage(Protocol):
     """All stores over one database."""
 
@@ -266,12 +390,26 @@ class Storage(Protocol):
         ...
 
     @property
+    def decisions(self) -> DecisionStore:
+        """Decisions."""
+        ...
+
+    @property
+    def packages(self) -> PackageStore:
+        """Parameter packages."""
+        ...
+
+    @property
     def requests(self) -> RequestLog:
         """Answered calls."""
         ...
 
     def transaction(self) -> AbstractContextManager[object]:
         """Everything inside is stored together or not at all; may be nested."""
+        ...
+
+    def counts(self) -> Counts:
+        """Count the rows."""
         ...
 
     def close(self) -> None:

@@ -42,3 +42,5 @@ class StrategyContract:
     """Relations between parameters that must hold, e.g. `fast_period < slow_period`."""
     kernel: str
     """Name of the compiled strategy in the engine."""
+    strategy_type: str
+    """What kind of strategy it is, in the word of the services around us, e.g. `momentum`."""

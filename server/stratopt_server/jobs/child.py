@@ -9,7 +9,7 @@ from pathlib import Path
 from stratopt_server.domain.errors import RequestRefused, StratoptError
 from stratopt_server.domain.ports import LeaseLost
 from stratopt_server.jobs.channel import Channel, JobFailure
-from stratopt_server.jobs.messages import Done, Failed, ImportFile, Refused, RunJob, Task
+from stratopt_server.jobs.messages import Done, Failed, GatherEvidence, ImportFile, Refused, RunJob, Task
 
 MEGABYTE = 1 << 20
 
@@ -44,7 +44,7 @@ def _run(task: Task, channel: Channel) -> int:
         channel.send(
             Failed(
                 reason="MEMORY_LIMIT_EXCEEDED",
-                message=f"the job needed more than its {task.memory_mb_max} MB: use fewer bars, or raise "
+                message=f"it needed more than its {task.memory_mb_max} MB: use fewer bars, or raise "
                 "job_memory_mb_max",
                 metadata={"memory_mb_max": str(task.memory_mb_max)},
             )
@@ -60,6 +60,10 @@ def _do(task: Task, channel: Channel) -> object:
             from stratopt_server.jobs.importing import import_bars  # noqa: PLC0415
 
             return import_bars(task)
+        case GatherEvidence():
+            from stratopt_server.jobs.evidence import gather_evidence  # noqa: PLC0415
+
+            return gather_evidence(task)
         case RunJob():
             from stratopt_server.jobs.running import run_job  # noqa: PLC0415
 

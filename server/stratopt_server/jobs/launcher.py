@@ -1,14 +1,25 @@
-"""Starts the processes of jobs and of imports from the templates."""
+"""Starts the processes of jobs, imports and decisions from the templates."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stratopt_server.domain.decisions import Evidence
 from stratopt_server.domain.errors import RequestRefused, StratoptError, Unavailable
 from stratopt_server.domain.jobs import Failure, Job, JobKind
-from stratopt_server.jobs.messages import Changed, Done, Failed, ImportFile, Refused, RunJob
-from stratopt_server.jobs.supervisor import Templates, Worker
+from stratopt_server.domain.market import DataGrade
+from stratopt_server.jobs.messages import (
+    Changed,
+    Done,
+    Failed,
+    GatherEvidence,
+    ImportFile,
+    Refused,
+    RunJob,
+    Task,
+)
+from stratopt_server.jobs.supervisor import Template, Templates, Worker
 from stratopt_server.market.importing import Imported
 from stratopt_server.settings import Settings
 from stratopt_server.storage.codec import from_json
@@ -85,24 +96,44 @@ class ProcessLauncher:
             rows_max=self.settings.import_rows_max,
             memory_mb_max=self.settings.job_memory_mb_max,
         )
-        worker = await self.templates.sweep.fork(task)
-        try:
-            async for message in worker.messages():
-                match message:
-                    case Done(result=result):
-                        return from_json(Imported, result)
-                    case Refused(violations=violations):
-                        raise RequestRefused(violations)
-                    case Failed(reason=reason, message=text, metadata=facts):
-                        raise Unavailable(text, reason=reason, facts=facts)
-            raise _import_crashed(await worker.ended())
-        finally:
-            worker.kill()
+        return from_json(Imported, await _result(self.templates.sweep, task))
+
+    async def gather(
+        self, backtest_id: str, *, optimization_id: str | None, grade: DataGrade, drawdown_max: float
+    ) -> Evidence:
+        """Measure what a decision about the backtest rests on."""
+        task = GatherEvidence(
+            backtest_id=backtest_id,
+            optimization_id=optimization_id,
+            data_grade=grade,
+            drawdown_max=drawdown_max,
+            database_url=self.settings.database,
+            bars_dir=str(self.settings.bars_dir),
+            memory_mb_max=self.settings.job_memory_mb_max,
+        )
+        return from_json(Evidence, await _result(self.templates.report, task))
 
 
-def _import_crashed(ended: object) -> StratoptError:
+async def _result(template: Template, task: Task) -> Any:
+    """Run a task that is no job in a process of its own; raise what the process says is wrong."""
+    worker = await template.fork(task)
+    try:
+        async for message in worker.messages():
+            match message:
+                case Done(result=result):
+                    return result
+                case Refused(violations=violations):
+                    raise RequestRefused(violations)
+                case Failed(reason=reason, message=text, metadata=facts):
+                    raise Unavailable(text, reason=reason, facts=facts)
+        raise _crashed(await worker.ended())
+    finally:
+        worker.kill()
+
+
+def _crashed(ended: object) -> StratoptError:
     return Unavailable(
-        "the import's process failed unexpectedly; the server's log has the details",
+        "the process failed unexpectedly; the server's log has the details",
         reason="WORKER_CRASHED",
         facts={"ended": str(ended)},
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from stratopt_server.domain.errors import Violation
 from stratopt_server.domain.jobs import JobKind
+from stratopt_server.domain.market import DataGrade
 from stratopt_server.market.read import FileFormat
 from stratopt_server.storage.codec import from_json, to_json
 
@@ -39,7 +40,22 @@ class ImportFile:
     memory_mb_max: int
 
 
-Task = RunJob | ImportFile
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatherEvidence:
+    """Measure what a decision about a backtest rests on."""
+
+    backtest_id: str
+    optimization_id: str | None
+    """The search that the evidence comes from; None where there is none."""
+    data_grade: DataGrade
+    drawdown_max: float
+    """Limit that the position is sized to."""
+    database_url: str
+    bars_dir: str
+    memory_mb_max: int
+
+
+Task = RunJob | ImportFile | GatherEvidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def run_job(task: RunJob, channel: Channel) -> None:
             job=job,
             storage=storage,
             columns=ColumnStore(Path(task.bars_dir)),
-            contract=_contract(job),
+            contract=contract_of(job),
             clock=SystemClock(),
             changed=channel.changed,
         )
@@ -42,7 +42,8 @@ def run_job(task: RunJob, channel: Channel) -> None:
         storage.close()
 
 
-def _contract(job: Job) -> StrategyContract:
+def contract_of(job: Job) -> StrategyContract:
+    """What the job's code declares; raises JobFailure if it is no built-in code of this server."""
     code_hash = job.spec.scenario.code_hash
     contract = Catalog(kernels=()).contract(code_hash)
     if contract is None:

@@ -23,6 +23,7 @@ from stratopt_server.jobs.messages import (
     decode,
     encode,
 )
+from stratopt_server.usecases.system import Part, PartStatus
 
 log = logging.getLogger(__name__)
 
@@ -212,6 +213,15 @@ class Template:
         await process.wait()
         self._process = None
 
+    def part(self) -> Part:
+        """How the template is."""
+        name = f"{self.name}_template"
+        if self._keeper is None:
+            return Part(name, PartStatus.IDLE, "started when it is needed")
+        if not self.is_ready:
+            return Part(name, PartStatus.IDLE, "loading")
+        return Part(name, PartStatus.OK)
+
 
 class Templates:
     """The templates of one server: one with the kernels, one with vectorbt for reports too."""
@@ -219,6 +229,10 @@ class Templates:
     def __init__(self, cache_dir: Path) -> None:
         self.sweep = Template("sweep", cache_dir=cache_dir)
         self.report = Template("report", "--report", cache_dir=cache_dir)
+
+    def parts(self) -> list[Part]:
+        """How they are."""
+        return [self.sweep.part(), self.report.part()]
 
     async def stop(self) -> None:
         """End both."""

@@ -2,12 +2,14 @@
 
 import copy
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from stratopt_server.domain.decisions import Decision, ParameterPackage, Place
 from stratopt_server.domain.errors import AlreadyExists, InUse, NotFound
 from stratopt_server.domain.jobs import (
     BacktestResult,
@@ -21,14 +23,21 @@ from stratopt_server.domain.jobs import (
     Progress,
     StatusChanged,
 )
-from stratopt_server.domain.market import Dataset
+from stratopt_server.domain.market import Dataset, to_microseconds
 from stratopt_server.domain.optimization import Trial, TrialStatus
+from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.ports import (
     AnsweredRequest,
+    Counts,
     DatasetFilter,
+    DecisionFilter,
     JobFilter,
     LeaseLost,
+    PackageFilter,
     Page,
+    ReportFilter,
+    ReportKey,
+    ReportOrder,
     RequestKey,
 )
 from stratopt_server.domain.report import Report, ReportSeries, Trade
@@ -80,6 +89,9 @@ class Tables:
     events: dict[str, list[JobEvent]] = field(default_factory=dict)
     trials: dict[str, list[Trial]] = field(default_factory=dict)
     reports: dict[str, tuple[Report, str]] = field(default_factory=dict)
+    report_jobs: dict[str, tuple[Job, datetime]] = field(default_factory=dict)
+    decisions: dict[str, Decision] = field(default_factory=dict)
+    packages: dict[str, ParameterPackage] = field(default_factory=dict)
     requests: dict[RequestKey, tuple[AnsweredRequest, datetime]] = field(default_factory=dict)
 
 
@@ -88,12 +100,15 @@ class MemoryStorage:
 
     def __init__(self) -> None:
         self.tables = Tables()
+        self.epoch = "memory"
         self._lock = threading.RLock()
         self.strategies = MemoryStrategyStore(self)
         self.datasets = MemoryDatasetStore(self)
         self.jobs = MemoryJobStore(self)
         self.trials = MemoryTrialStore(self)
         self.reports = MemoryReportStore(self)
+        self.decisions = MemoryDecisionStore(self)
+        self.packages = MemoryPackageStore(self)
         self.requests = MemoryRequestLog(self)
 
     @contextmanager
@@ -107,6 +122,21 @@ class MemoryStorage:
             except BaseException:
                 self.tables = before
                 raise
+
+    def counts(self) -> Counts:
+        """Count the rows."""
+        tables = self.tables
+        jobs = tables.jobs.values()
+        packages = tables.packages.values()
+        return Counts(
+            backtests=Counter(job.status.value for job in jobs if job.kind is JobKind.BACKTEST),
+            optimizations=Counter(job.status.value for job in jobs if job.kind is JobKind.OPTIMIZATION),
+            decisions=Counter(decision.outcome.value for decision in tables.decisions.values()),
+            strategies=len(tables.strategies),
+            datasets=len(tables.datasets),
+            trials=sum(len(trials) for trials in tables.trials.values()),
+            packages_unpublished=sum(package.published_at is None for package in packages),
+        )
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -327,6 +357,12 @@ class MemoryTrialStore:
         wanted = [trial for trial in trials if trial.number > after and status in (None, trial.status)]
         return copy.deepcopy(sorted(wanted, key=lambda trial: trial.number)[:limit])
 
+    def find(self, optimization_id: str, params: Params) -> Trial | None:
+        """Return the trial of exactly these parameters, or None."""
+        wanted = _typed(params)
+        trials = self._storage.tables.trials.get(optimization_id, [])
+        return copy.deepcopy(next((trial for trial in trials if _typed(trial.params) == wanted), None))
+
 
 class MemoryReportStore:
     """The reports of succeeded backtests."""
@@ -334,10 +370,45 @@ class MemoryReportStore:
     def __init__(self, storage: MemoryStorage) -> None:
         self._storage = storage
 
-    def add(self, job: Job, report: Report, html: str, *, now: datetime) -> None:  # noqa: ARG002 - the port's
+    def add(self, job: Job, report: Report, html: str, *, now: datetime) -> None:
         """Store the report of a backtest."""
         with self._storage.transaction():
+            self._storage.tables.report_jobs[job.id] = (copy.deepcopy(job), now)
             self._storage.tables.reports[job.id] = (copy.deepcopy(report), html)
+
+    def page(
+        self, wanted: ReportFilter, order: ReportOrder, *, after: ReportKey | None, limit: int
+    ) -> list[ReportKey]:
+        """Return up to `limit` places behind `after`, best or newest first."""
+        sign = 1 if order is ReportOrder.DRAWDOWN else -1
+        keys = [
+            ReportKey(figure, job_id)
+            for job_id, (job, added_at) in self._storage.tables.report_jobs.items()
+            if _matches(job, wanted) and (figure := self._figure(job_id, order, added_at)) is not None
+        ]
+        ordered = sorted(
+            sorted(keys, key=lambda key: key.id, reverse=True), key=lambda key: sign * key.figure
+        )
+        if after is not None:
+            ordered = [
+                key
+                for key in ordered
+                if sign * key.figure > sign * after.figure
+                or (key.figure == after.figure and key.id < after.id)
+            ]
+        return ordered[:limit]
+
+    def _figure(self, job_id: str, order: ReportOrder, added_at: datetime) -> float | None:
+        metrics = self._storage.tables.reports[job_id][0].metrics
+        match order:
+            case ReportOrder.NEWEST:
+                return to_microseconds(added_at)
+            case ReportOrder.SHARPE:
+                return metrics.sharpe_ratio
+            case ReportOrder.RETURN:
+                return metrics.total_return
+            case ReportOrder.DRAWDOWN:
+                return metrics.max_drawdown
 
     def series(self, backtest_id: str) -> Iterator[ReportSeries]:
         """Yield the series in chunks of consecutive bars: here in one."""
@@ -370,3 +441,89 @@ class MemoryRequestLog:
         """Remember a call, in place of an older one of the same key."""
         with self._storage.transaction():
             self._storage.tables.requests[key] = (answered, now)
+
+
+class MemoryDecisionStore:
+    """Decisions by id."""
+
+    def __init__(self, storage: MemoryStorage) -> None:
+        self._storage = storage
+
+    def add(self, decision: Decision) -> None:
+        """Store a new one."""
+        with self._storage.transaction():
+            self._storage.tables.decisions[decision.id] = copy.deepcopy(decision)
+
+    def get(self, decision_id: str) -> Decision | None:
+        """Return it, or None if there is none of that id."""
+        return copy.deepcopy(self._storage.tables.decisions.get(decision_id))
+
+    def page(self, page: Page, wanted: DecisionFilter) -> list[Decision]:
+        """Return a page of the decisions that match, newest first."""
+        names = ("strategy_id", "symbol", "backtest_id", "outcome")
+        rows = [
+            row
+            for row in self._storage.tables.decisions.values()
+            if all(getattr(wanted, name) in (None, getattr(row, name)) for name in names)
+        ]
+        return cut(rows, page)
+
+
+class MemoryPackageStore:
+    """Parameter packages, and the order in which they go out."""
+
+    def __init__(self, storage: MemoryStorage) -> None:
+        self._storage = storage
+
+    def next_place(self, *, now: datetime) -> Place:
+        """Return the place of the next package."""
+        last = self.last_place(now=now)
+        return Place(last.epoch, last.seq + 1)
+
+    def last_place(self, *, now: datetime) -> Place:  # noqa: ARG002 - the port's
+        """Return the place of the newest package; seq 0 if there is none."""
+        return Place(self._storage.epoch, len(self._storage.tables.packages))
+
+    def add(self, package: ParameterPackage) -> None:
+        """Store a new one at its place."""
+        with self._storage.transaction():
+            self._storage.tables.packages[package.id] = copy.deepcopy(package)
+
+    def get(self, package_id: str) -> ParameterPackage | None:
+        """Return it, or None if there is none of that id."""
+        return copy.deepcopy(self._storage.tables.packages.get(package_id))
+
+    def page(self, page: Page, wanted: PackageFilter) -> list[ParameterPackage]:
+        """Return a page of the packages that match, newest first."""
+        rows = [
+            row
+            for row in self._storage.tables.packages.values()
+            if wanted.strategy_id in (None, row.strategy_id) and wanted.symbol in (None, row.symbol)
+        ]
+        return cut(rows, page)
+
+    def unpublished(self, limit: int) -> list[ParameterPackage]:
+        """Return the packages not handed to the socket yet, in order of their places."""
+        rows = [row for row in self._storage.tables.packages.values() if row.published_at is None]
+        return copy.deepcopy(sorted(rows, key=lambda row: row.seq)[:limit])
+
+    def mark_published(self, package_id: str, *, now: datetime) -> None:
+        """Note that a package was handed to the socket."""
+        with self._storage.transaction():
+            packages = self._storage.tables.packages
+            packages[package_id] = replace(packages[package_id], published_at=now)
+
+
+def _matches(job: Job, wanted: ReportFilter) -> bool:
+    scenario = job.spec.scenario
+    return (
+        wanted.strategy_id in (None, scenario.strategy_id)
+        and wanted.symbol in (None, scenario.symbol)
+        and (wanted.start_date is None or scenario.start_date >= wanted.start_date)
+        and (wanted.end_date is None or scenario.end_date <= wanted.end_date)
+    )
+
+
+def _typed(params: Params) -> dict[str, tuple[type, object]]:
+    """Parameters with their kinds, since 1, 1.0 and True are equal to Python."""
+    return {name: (type(value), value) for name, value in params.items()}

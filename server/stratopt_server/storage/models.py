@@ -216,6 +216,73 @@ class RequestRow(peewee.Model):
         primary_key = peewee.CompositeKey("method", "request_id")
 
 
+class DecisionRow(peewee.Model):
+    """A decision."""
+
+    id = peewee.CharField(primary_key=True)
+    backtest_id = peewee.CharField()
+    strategy_id = peewee.CharField()
+    symbol = peewee.CharField()
+    outcome = peewee.CharField()
+    document = JsonField()
+    created_at = UtcField()
+
+    class Meta:
+        """The decisions."""
+
+        table_name = "decisions"
+
+
+class ParameterPackageRow(peewee.Model):
+    """A parameter package, as other services read it; the outbox holds the rest."""
+
+    id = peewee.CharField(primary_key=True)
+    backtest_id = peewee.CharField()
+    symbol = peewee.CharField()
+    strategy_id = peewee.CharField()
+    params = JsonField()
+    metrics = JsonField()
+    approved = peewee.BooleanField()
+    created_at = UtcField()
+    published_at = UtcField(null=True)
+
+    class Meta:
+        """The documented table."""
+
+        table_name = "parameter_packages"
+
+
+class OutboxRow(peewee.Model):
+    """A package at its place in the order of publication."""
+
+    epoch = peewee.CharField()
+    seq = peewee.BigIntegerField()
+    package_id = peewee.CharField()
+    document = JsonField()
+    signed_payload = peewee.BlobField()
+    signature = peewee.BlobField()
+    created_at = UtcField()
+    published_at = UtcField(null=True)
+
+    class Meta:
+        """The order of publication."""
+
+        table_name = "package_outbox"
+        primary_key = peewee.CompositeKey("epoch", "seq")
+
+
+class EpochRow(peewee.Model):
+    """The life of this database."""
+
+    epoch = peewee.CharField(primary_key=True)
+    created_at = UtcField()
+
+    class Meta:
+        """One row."""
+
+        table_name = "database_epoch"
+
+
 Row = TypeVar("Row", bound=peewee.Model)
 
 

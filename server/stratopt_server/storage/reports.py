@@ -3,11 +3,14 @@
 import zlib
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import peewee
 
 from stratopt_server.domain.jobs import Job
+from stratopt_server.domain.market import from_microseconds, to_microseconds
 from stratopt_server.domain.metrics import Metrics
+from stratopt_server.domain.ports import ReportFilter, ReportKey, ReportOrder
 from stratopt_server.domain.report import Report, ReportSeries, Trade
 from stratopt_server.domain.runs import BacktestSpec
 from stratopt_server.storage.codec import pack_series, pack_trades, to_json, unpack_series, unpack_trades
@@ -44,6 +47,43 @@ class SqlReportStore:
             self._add_parts(job.id, "trades", pack_trades(report.trades))
             self._add_parts(job.id, "html", [zlib.compress(html.encode())])
 
+    def page(
+        self, wanted: ReportFilter, order: ReportOrder, *, after: ReportKey | None, limit: int
+    ) -> list[ReportKey]:
+        """Return up to `limit` places behind `after`, best or newest first."""
+        rows = self._reports
+        query = rows.select()
+        for name in ("strategy_id", "symbol"):
+            value = getattr(wanted, name)
+            if value is not None:
+                query = query.where(getattr(rows, name) == value)
+        if wanted.start_date is not None:
+            query = query.where(rows.start_date >= wanted.start_date)
+        if wanted.end_date is not None:
+            query = query.where(rows.end_date <= wanted.end_date)
+        column, smallest_first = self._figure(order)
+        query = query.where(~column.is_null())
+        if after is not None:
+            figure = from_microseconds(int(after.figure)) if order is ReportOrder.NEWEST else after.figure
+            beyond = column > figure if smallest_first else column < figure
+            query = query.where(beyond | ((column == figure) & (rows.id < after.id)))
+        ordering = column.asc() if smallest_first else column.desc()
+        found = query.order_by(ordering, rows.id.desc()).limit(limit)
+        return [ReportKey(_number(getattr(row, column.name)), row.id) for row in found]
+
+    def _figure(self, order: ReportOrder) -> tuple[Any, bool]:
+        """The column a list is ordered by, and whether its smallest figure comes first."""
+        rows = self._reports
+        match order:
+            case ReportOrder.NEWEST:
+                return rows.created_at, False
+            case ReportOrder.SHARPE:
+                return rows.sharpe_ratio, False
+            case ReportOrder.RETURN:
+                return rows.total_return, False
+            case ReportOrder.DRAWDOWN:
+                return rows.max_drawdown, True
+
     def series(self, backtest_id: str) -> Iterator[ReportSeries]:
         """Yield the series in chunks of consecutive bars."""
         return map(unpack_series, self._contents(backtest_id, "series"))
@@ -70,3 +110,8 @@ class SqlReportStore:
         ):
             yield bytes(row.content)
             number += 1
+
+
+def _number(figure: Any) -> float:
+    """A figure as it stands in a page token: moments in microseconds."""
+    return to_microseconds(figure) if isinstance(figure, datetime) else figure

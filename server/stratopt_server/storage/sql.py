@@ -4,7 +4,10 @@ from contextlib import AbstractContextManager
 
 import peewee
 
+from stratopt_server.domain.jobs import JobKind
+from stratopt_server.domain.ports import Counts
 from stratopt_server.storage.database import connect, migrate
+from stratopt_server.storage.decisions import SqlDecisionStore, SqlPackageStore
 from stratopt_server.storage.jobs import SqlJobStore
 from stratopt_server.storage.reports import SqlReportStore
 from stratopt_server.storage.stores import SqlDatasetStore, SqlRequestLog, SqlStrategyStore, SqlTrialStore
@@ -20,6 +23,8 @@ class SqlStorage:
         self.jobs = SqlJobStore(database)
         self.trials = SqlTrialStore(database)
         self.reports = SqlReportStore(database)
+        self.decisions = SqlDecisionStore(database)
+        self.packages = SqlPackageStore(database)
         self.requests = SqlRequestLog(database)
 
     @classmethod
@@ -33,6 +38,26 @@ class SqlStorage:
     def transaction(self) -> AbstractContextManager[object]:
         """Everything inside is stored together or not at all; may be nested."""
         return self._database.atomic()
+
+    def counts(self) -> Counts:
+        """Count the rows."""
+        jobs = "SELECT status, COUNT(*) FROM jobs WHERE kind = '{}' GROUP BY status"
+        unpublished = "SELECT COUNT(*) FROM package_outbox WHERE published_at IS NULL"
+        return Counts(
+            backtests=self._tally(jobs.format(JobKind.BACKTEST.value)),
+            optimizations=self._tally(jobs.format(JobKind.OPTIMIZATION.value)),
+            decisions=self._tally("SELECT outcome, COUNT(*) FROM decisions GROUP BY outcome"),
+            strategies=self._count("SELECT COUNT(*) FROM strategies"),
+            datasets=self._count("SELECT COUNT(*) FROM datasets"),
+            trials=self._count("SELECT COUNT(*) FROM trials"),
+            packages_unpublished=self._count(unpublished),
+        )
+
+    def _tally(self, query: str) -> dict[str, int]:
+        return dict(self._database.execute_sql(query).fetchall())
+
+    def _count(self, query: str) -> int:
+        return int(self._database.execute_sql(query).fetchone()[0])
 
     def close(self) -> None:
         """Close this thread's connection."""

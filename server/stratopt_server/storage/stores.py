@@ -10,6 +10,7 @@ from stratopt_server.domain.errors import AlreadyExists, InUse, NotFound
 from stratopt_server.domain.market import Dataset, QualityReport
 from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.optimization import Trial, TrialStatus
+from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.ports import AnsweredRequest, Cursor, DatasetFilter, Page, RequestKey
 from stratopt_server.domain.strategy import Strategy
 from stratopt_server.storage.codec import from_json, to_json
@@ -151,6 +152,14 @@ class SqlTrialStore:
         if status is not None:
             query = query.where(rows.status == status.value)
         return [_trial(row) for row in query.order_by(rows.number).limit(limit)]
+
+    def find(self, optimization_id: str, params: Params) -> Trial | None:
+        """Return the trial of exactly these parameters, or None."""
+        rows = self._rows
+        of_search = rows.optimization_id == optimization_id
+        # Parameters stand in order of name, so equal ones are equal texts.
+        row = rows.get_or_none(of_search & (rows.params == dict(sorted(params.items()))))
+        return None if row is None else _trial(row)
 
 
 def _trial(row: Any) -> Trial:

@@ -36,7 +36,10 @@ def _builtin(module: ModuleType, *, strategy_id: str, name: str, version: str) -
         code=file.read_text(encoding="utf-8"),
         default_params={param: spec.default for param, spec in params.items()},
         contract=StrategyContract(
-            params=params, constraints=tuple(module.CONSTRAINTS), kernel=module.KERNEL.name
+            params=params,
+            constraints=tuple(module.CONSTRAINTS),
+            kernel=module.KERNEL.name,
+            strategy_type=module.TYPE,
         ),
     )
 

@@ -2,7 +2,7 @@
 
 A strategy is Python source that defines `PARAMS` (its parameters, with default and range),
 optionally `CONSTRAINTS` (relations between them), and `KERNEL = kernels.<name>`, a strategy that is
-compiled into the engine.
+compiled into the engine. `TYPE` says what kind of strategy it is, e.g. momentum or grid.
 """
 
 from dataclasses import dataclass

@@ -8,6 +8,7 @@ from stratopt.v1 import backtest_service_pb2 as pb
 from stratopt.v1.backtest_service_pb2_grpc import BacktestServiceServicer
 from stratopt_server.domain.errors import Violations
 from stratopt_server.domain.jobs import JobKind
+from stratopt_server.domain.ports import ReportKey
 from stratopt_server.usecases.backtests import Backtests
 from stratopt_server.usecases.jobs import Jobs
 from stratopt_server.usecases.runner import Runner
@@ -16,12 +17,14 @@ from stratopt_server.usecases.watching import Watching
 from stratopt_server.wire.backtests import (
     backtest_from_proto,
     backtest_to_proto,
+    report_filter,
+    report_order,
     series_to_proto,
     trade_to_proto,
     watched_backtest,
 )
 from stratopt_server.wire.jobs import job_filter
-from stratopt_server.wire.paging import cursor_key, cut_page, page_of
+from stratopt_server.wire.paging import cursor_key, cut_page, page_of, page_size, read_token
 from stratopt_server.wire.reading import call_of
 
 HTML_CHUNK_BYTES = 512 * 1024
@@ -65,6 +68,20 @@ class BacktestServicer(BacktestServiceServicer):
         return pb.ListBacktestsResponse(
             backtests=[backtest_to_proto(row) for row in shown], next_page_token=token
         )
+
+    async def ListReports(self, request: pb.ListReportsRequest, context: Any) -> pb.ListReportsResponse:
+        """Return a page of reports."""
+        violations = Violations()
+        limit = page_size(request, violations)
+        after = read_token(request, lambda key: ReportKey(float(key[0]), str(key[1])), violations)
+        wanted, order = report_filter(request, violations), report_order(request, violations)
+        violations.refuse_if_any()
+        rows = await self._thread.run(
+            self._backtests.reports_page, wanted, order, after=after, limit=limit + 1
+        )
+        shown, token = cut_page(request, rows, lambda row: [row[0].figure, row[0].id])
+        backtests = [backtest_to_proto(job) for _, job in shown]
+        return pb.ListReportsResponse(backtests=backtests, next_page_token=token)
 
     async def WatchBacktest(
         self, request: pb.WatchBacktestRequest, context: Any

@@ -7,6 +7,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from stratopt.v1 import (
+    approval_service_pb2,
+    approval_service_pb2_grpc,
     backtest_service_pb2,
     backtest_service_pb2_grpc,
     market_data_service_pb2,
@@ -15,13 +17,17 @@ from stratopt.v1 import (
     optimization_service_pb2_grpc,
     strategy_service_pb2,
     strategy_service_pb2_grpc,
+    system_service_pb2,
+    system_service_pb2_grpc,
 )
 from stratopt_server.settings import Settings
+from stratopt_server.transport.approval_service import ApprovalServicer
 from stratopt_server.transport.backtest_service import BacktestServicer
 from stratopt_server.transport.errors import ErrorInterceptor
 from stratopt_server.transport.market_data_service import MarketDataServicer
 from stratopt_server.transport.optimization_service import OptimizationServicer
 from stratopt_server.transport.strategy_service import StrategyServicer
+from stratopt_server.transport.system_service import SystemServicer
 
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 KEEPALIVE_MILLISECONDS = 10_000
@@ -36,6 +42,8 @@ class Servicers:
     market_data: MarketDataServicer
     backtests: BacktestServicer
     optimizations: OptimizationServicer
+    approvals: ApprovalServicer
+    system: SystemServicer
 
 
 class PublicAddress(ValueError):
@@ -94,10 +102,14 @@ def _add(server: aio.Server, servicers: Servicers) -> tuple[str, ...]:
     market_data_service_pb2_grpc.add_MarketDataServiceServicer_to_server(servicers.market_data, server)
     backtest_service_pb2_grpc.add_BacktestServiceServicer_to_server(servicers.backtests, server)
     optimization_service_pb2_grpc.add_OptimizationServiceServicer_to_server(servicers.optimizations, server)
+    approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server(servicers.approvals, server)
+    system_service_pb2_grpc.add_SystemServiceServicer_to_server(servicers.system, server)
     files = (
         strategy_service_pb2,
         market_data_service_pb2,
         backtest_service_pb2,
         optimization_service_pb2,
+        approval_service_pb2,
+        system_service_pb2,
     )
     return tuple(service.full_name for file in files for service in file.DESCRIPTOR.services_by_name.values())

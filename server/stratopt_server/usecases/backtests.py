@@ -3,7 +3,7 @@
 from stratopt_server.domain.errors import Violations, WrongStatus
 from stratopt_server.domain.jobs import Job, JobKind, JobStatus, Progress
 from stratopt_server.domain.parameters import ParameterValue
-from stratopt_server.domain.ports import ReportStore
+from stratopt_server.domain.ports import ReportFilter, ReportKey, ReportOrder, ReportStore
 from stratopt_server.domain.runs import BacktestSpec
 from stratopt_server.usecases.jobs import Jobs
 from stratopt_server.usecases.params import check_params
@@ -32,6 +32,13 @@ class Backtests:
         if job.status is not JobStatus.SUCCEEDED:
             raise WrongStatus("backtest", backtest_id, status=job.status.value, wanted="succeeded")
         return job
+
+    def reports_page(
+        self, wanted: ReportFilter, order: ReportOrder, *, after: ReportKey | None, limit: int
+    ) -> list[tuple[ReportKey, Job]]:
+        """Return up to `limit` reports behind `after` with their places, best or newest first."""
+        keys = self.reports.page(wanted, order, after=after, limit=limit)
+        return [(key, self._jobs.get(JobKind.BACKTEST, key.id)) for key in keys]
 
     def _plan(self, wanted: BacktestRequest) -> tuple[BacktestSpec, Progress]:
         violations = Violations()

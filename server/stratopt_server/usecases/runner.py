@@ -77,6 +77,11 @@ class Runner:
         self._news = asyncio.Event()
         self._released: set[str] = set()
 
+    @property
+    def running(self) -> int:
+        """Jobs this server works on now."""
+        return len(self._tasks)
+
     def start(self) -> None:
         """Begin to take jobs."""
         self._loops = [

@@ -5,13 +5,16 @@ from stratopt.v1 import backtest_service_pb2 as service_pb
 from stratopt.v1 import job_pb2
 from stratopt_server.domain.errors import Violations
 from stratopt_server.domain.jobs import BacktestResult, Job, Progress
+from stratopt_server.domain.ports import ReportFilter, ReportOrder
 from stratopt_server.domain.report import ReportSeries, Trade
 from stratopt_server.domain.runs import BacktestSpec
 from stratopt_server.usecases.requests import BacktestRequest
 from stratopt_server.usecases.watching import Watched
+from stratopt_server.wire.enums import REPORT_ORDER
 from stratopt_server.wire.jobs import job_fields, metrics_to_proto, progress_to_proto, run_from_proto
 from stratopt_server.wire.parameters import params_from_proto, params_to_proto
-from stratopt_server.wire.times import microseconds_to_timestamp
+from stratopt_server.wire.reading import optional_word
+from stratopt_server.wire.times import microseconds_to_timestamp, optional_moment
 
 
 def backtest_to_proto(job: Job) -> pb.Backtest:
@@ -69,3 +72,19 @@ def trade_to_proto(trade: Trade) -> pb.Trade:
     )
     setattr(message, "return", trade.return_)  # the field's name is a keyword of Python
     return message
+
+
+def report_filter(request: service_pb.ListReportsRequest, violations: Violations) -> ReportFilter:
+    """Read which reports a list is about."""
+    return ReportFilter(
+        strategy_id=request.strategy_id or None,
+        symbol=request.symbol or None,
+        start_date=optional_moment(request, "start_date", violations),
+        end_date=optional_moment(request, "end_date", violations),
+    )
+
+
+def report_order(request: service_pb.ListReportsRequest, violations: Violations) -> ReportOrder:
+    """Read what comes first."""
+    order = optional_word(request.order, REPORT_ORDER, field="order", violations=violations)
+    return order or ReportOrder.NEWEST

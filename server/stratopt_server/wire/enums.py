@@ -1,12 +1,24 @@
 """Domain words <-> proto enums. An unknown or unspecified word on the way in is told apart by the caller."""
 
-from stratopt.v1 import dataset_pb2, job_pb2, market_data_service_pb2, optimization_pb2, run_pb2
+from stratopt.v1 import (
+    backtest_service_pb2,
+    dataset_pb2,
+    decision_pb2,
+    job_pb2,
+    market_data_service_pb2,
+    optimization_pb2,
+    run_pb2,
+    system_service_pb2,
+)
+from stratopt_server.domain.decisions import DecisionOutcome, EvidenceSource, GateKind, GateResult
 from stratopt_server.domain.jobs import JobStatus
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.optimization import StopReason, TrialStatus
+from stratopt_server.domain.ports import ReportOrder
 from stratopt_server.domain.runs import Algorithm, Fill, Target
 from stratopt_server.market.read import FileFormat
 from stratopt_server.usecases.datasets import ImportOutcome
+from stratopt_server.usecases.system import PartStatus
 
 JOB_STATUS = {
     JobStatus.PENDING: job_pb2.JOB_STATUS_PENDING,
@@ -49,4 +61,29 @@ IMPORT_OUTCOME = {
     ImportOutcome.CREATED: market_data_service_pb2.IMPORT_OUTCOME_CREATED,
     ImportOutcome.REPLACED: market_data_service_pb2.IMPORT_OUTCOME_REPLACED,
     ImportOutcome.UNCHANGED: market_data_service_pb2.IMPORT_OUTCOME_UNCHANGED,
+}
+REPORT_ORDER = {
+    ReportOrder.NEWEST: backtest_service_pb2.REPORT_ORDER_UNSPECIFIED,
+    ReportOrder.SHARPE: backtest_service_pb2.REPORT_ORDER_SHARPE,
+    ReportOrder.RETURN: backtest_service_pb2.REPORT_ORDER_RETURN,
+    ReportOrder.DRAWDOWN: backtest_service_pb2.REPORT_ORDER_DRAWDOWN,
+}
+DECISION_OUTCOME = {
+    DecisionOutcome.APPROVE: decision_pb2.DECISION_OUTCOME_APPROVE,
+    DecisionOutcome.REJECT: decision_pb2.DECISION_OUTCOME_REJECT,
+}
+GATE_KIND = {GateKind.HARD: decision_pb2.GATE_KIND_HARD, GateKind.WARN: decision_pb2.GATE_KIND_WARN}
+GATE_RESULT = {
+    GateResult.PASSED: decision_pb2.GATE_RESULT_PASSED,
+    GateResult.FAILED: decision_pb2.GATE_RESULT_FAILED,
+    GateResult.NOT_COMPUTABLE: decision_pb2.GATE_RESULT_NOT_COMPUTABLE,
+}
+EVIDENCE_SOURCE = {
+    EvidenceSource.OPTIMIZATION: decision_pb2.EVIDENCE_SOURCE_OPTIMIZATION,
+    EvidenceSource.FIXED_PARAMETERS: decision_pb2.EVIDENCE_SOURCE_FIXED_PARAMETERS,
+}
+PART_STATUS = {
+    PartStatus.OK: system_service_pb2.PART_STATUS_OK,
+    PartStatus.IDLE: system_service_pb2.PART_STATUS_IDLE,
+    PartStatus.ILL: system_service_pb2.PART_STATUS_ILL,
 }

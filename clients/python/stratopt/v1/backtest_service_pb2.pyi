@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from stratopt.v1 import backtest_pb2 as _backtest_pb2
 from stratopt.v1 import job_pb2 as _job_pb2
 from stratopt.v1 import parameter_pb2 as _parameter_pb2
@@ -22,6 +23,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ReportOrder:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReportOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReportOrder.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REPORT_ORDER_UNSPECIFIED: _ReportOrder.ValueType  # 0
+    """The default: newest first."""
+    REPORT_ORDER_SHARPE: _ReportOrder.ValueType  # 1
+    """Highest Sharpe ratio first; reports without one are left out."""
+    REPORT_ORDER_RETURN: _ReportOrder.ValueType  # 2
+    """Highest total return first."""
+    REPORT_ORDER_DRAWDOWN: _ReportOrder.ValueType  # 3
+    """Smallest maximum drawdown first."""
+
+class ReportOrder(_ReportOrder, metaclass=_ReportOrderEnumTypeWrapper):
+    """What a list of reports is ordered by."""
+
+REPORT_ORDER_UNSPECIFIED: ReportOrder.ValueType  # 0
+"""The default: newest first."""
+REPORT_ORDER_SHARPE: ReportOrder.ValueType  # 1
+"""Highest Sharpe ratio first; reports without one are left out."""
+REPORT_ORDER_RETURN: ReportOrder.ValueType  # 2
+"""Highest total return first."""
+REPORT_ORDER_DRAWDOWN: ReportOrder.ValueType  # 3
+"""Smallest maximum drawdown first."""
+Global___ReportOrder: _TypeAlias = ReportOrder  # noqa: Y015
 
 @_typing.final
 class StartBacktestRequest(_message.Message):
@@ -255,6 +284,84 @@ class ListBacktestsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListBacktestsResponse: _TypeAlias = ListBacktestsResponse  # noqa: Y015
+
+@_typing.final
+class ListReportsRequest(_message.Message):
+    """Which page of reports to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    START_DATE_FIELD_NUMBER: _builtins.int
+    END_DATE_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most rows wanted; 0 means 50, above 1,000 means 1,000, negative is INVALID_ARGUMENT."""
+    page_token: _builtins.str
+    """next_page_token of the page before; empty for the first. Bound to filter and order."""
+    strategy_id: _builtins.str
+    """Only reports of this strategy; empty means all."""
+    symbol: _builtins.str
+    """Only reports of this symbol; empty means all."""
+    order: Global___ReportOrder.ValueType
+    """What comes first."""
+    @_builtins.property
+    def start_date(self) -> _timestamp_pb2.Timestamp:
+        """Only runs whose first bar opens at or after it; unset means all."""
+
+    @_builtins.property
+    def end_date(self) -> _timestamp_pb2.Timestamp:
+        """Only runs whose last bar opens at or before it; unset means all."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        strategy_id: _builtins.str = ...,
+        symbol: _builtins.str = ...,
+        start_date: _timestamp_pb2.Timestamp | None = ...,
+        end_date: _timestamp_pb2.Timestamp | None = ...,
+        order: Global___ReportOrder.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_date", b"end_date", "start_date", b"start_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_date", b"end_date", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "start_date", b"start_date", "strategy_id", b"strategy_id", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReportsRequest: _TypeAlias = ListReportsRequest  # noqa: Y015
+
+@_typing.final
+class ListReportsResponse(_message.Message):
+    """One page of reports."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKTESTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty at the end."""
+    @_builtins.property
+    def backtests(self) -> _containers.RepeatedCompositeFieldContainer[_backtest_pb2.Backtest]:
+        """The backtests with their metrics, in the order asked for."""
+
+    def __init__(
+        self,
+        *,
+        backtests: _abc.Iterable[_backtest_pb2.Backtest] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backtests", b"backtests", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReportsResponse: _TypeAlias = ListReportsResponse  # noqa: Y015
 
 @_typing.final
 class WatchBacktestRequest(_message.Message):

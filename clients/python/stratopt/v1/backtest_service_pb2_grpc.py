@@ -50,6 +50,11 @@ class BacktestServiceStub:
                 request_serializer=stratopt_dot_v1_dot_backtest__service__pb2.ListBacktestsRequest.SerializeToString,
                 response_deserializer=stratopt_dot_v1_dot_backtest__service__pb2.ListBacktestsResponse.FromString,
                 _registered_method=True)
+        self.ListReports = channel.unary_unary(
+                '/stratopt.v1.BacktestService/ListReports',
+                request_serializer=stratopt_dot_v1_dot_backtest__service__pb2.ListReportsRequest.SerializeToString,
+                response_deserializer=stratopt_dot_v1_dot_backtest__service__pb2.ListReportsResponse.FromString,
+                _registered_method=True)
         self.WatchBacktest = channel.unary_stream(
                 '/stratopt.v1.BacktestService/WatchBacktest',
                 request_serializer=stratopt_dot_v1_dot_backtest__service__pb2.WatchBacktestRequest.SerializeToString,
@@ -88,6 +93,13 @@ class BacktestServiceServicer:
 
     def ListBacktests(self, request, context):
         """Lists backtests, newest first, a page at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReports(self, request, context):
+        """Lists the reports of succeeded backtests, best or newest first, a page at a time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,6 +145,11 @@ def add_BacktestServiceServicer_to_server(servicer, server):
                     servicer.ListBacktests,
                     request_deserializer=stratopt_dot_v1_dot_backtest__service__pb2.ListBacktestsRequest.FromString,
                     response_serializer=stratopt_dot_v1_dot_backtest__service__pb2.ListBacktestsResponse.SerializeToString,
+            ),
+            'ListReports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReports,
+                    request_deserializer=stratopt_dot_v1_dot_backtest__service__pb2.ListReportsRequest.FromString,
+                    response_serializer=stratopt_dot_v1_dot_backtest__service__pb2.ListReportsResponse.SerializeToString,
             ),
             'WatchBacktest': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchBacktest,
@@ -232,6 +249,33 @@ class BacktestService:
             '/stratopt.v1.BacktestService/ListBacktests',
             stratopt_dot_v1_dot_backtest__service__pb2.ListBacktestsRequest.SerializeToString,
             stratopt_dot_v1_dot_backtest__service__pb2.ListBacktestsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stratopt.v1.BacktestService/ListReports',
+            stratopt_dot_v1_dot_backtest__service__pb2.ListReportsRequest.SerializeToString,
+            stratopt_dot_v1_dot_backtest__service__pb2.ListReportsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,6 +24,8 @@ class BacktestServiceStub:
     """Returns one backtest. NOT_FOUND if there is none of that id."""
     ListBacktests: _aio.UnaryUnaryMultiCallable[_backtest_service_pb2.ListBacktestsRequest, _backtest_service_pb2.ListBacktestsResponse]
     """Lists backtests, newest first, a page at a time."""
+    ListReports: _aio.UnaryUnaryMultiCallable[_backtest_service_pb2.ListReportsRequest, _backtest_service_pb2.ListReportsResponse]
+    """Lists the reports of succeeded backtests, best or newest first, a page at a time."""
     WatchBacktest: _aio.UnaryStreamMultiCallable[_backtest_service_pb2.WatchBacktestRequest, _backtest_service_pb2.WatchBacktestResponse]
     """Follows one backtest until its final status. Dropping the stream does not cancel the job."""
     CancelBacktest: _aio.UnaryUnaryMultiCallable[_backtest_service_pb2.CancelBacktestRequest, _backtest_service_pb2.CancelBacktestResponse]
@@ -63,6 +65,14 @@ class BacktestServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_backtest_service_pb2.ListBacktestsRequest, _abc.Awaitable[_backtest_service_pb2.ListBacktestsResponse]],
     ) -> _abc.Awaitable[_backtest_service_pb2.ListBacktestsResponse]:
         """Lists backtests, newest first, a page at a time."""
+
+    @_abc_1.abstractmethod
+    def ListReports(
+        self,
+        request: _backtest_service_pb2.ListReportsRequest,
+        context: _aio.ServicerContext[_backtest_service_pb2.ListReportsRequest, _abc.Awaitable[_backtest_service_pb2.ListReportsResponse]],
+    ) -> _abc.Awaitable[_backtest_service_pb2.ListReportsResponse]:
+        """Lists the reports of succeeded backtests, best or newest first, a page at a time."""
 
     @_abc_1.abstractmethod
     def WatchBacktest(

@@ -20,3 +20,4 @@ PARAMS = {
 }
 CONSTRAINTS = ()
 KERNEL = kernels.grid
+TYPE = "grid"

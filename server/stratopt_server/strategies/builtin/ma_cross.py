@@ -22,3 +22,4 @@ PARAMS = {
 }
 CONSTRAINTS = ("fast_period < slow_period",)
 KERNEL = kernels.ma_cross
+TYPE = "momentum"

@@ -1,0 +1,1 @@
+"""Policies, gates, parameter packages and their signatures. Pure: evidence in, a verdict out."""

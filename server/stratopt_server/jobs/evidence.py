@@ -1,0 +1,156 @@
+"""Inside the process that gathers the evidence of one decision."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stratopt_server.domain.decisions import Evidence, EvidenceSource
+from stratopt_server.domain.jobs import Job, JobKind
+from stratopt_server.domain.market import Bars
+from stratopt_server.domain.metrics import Metrics
+from stratopt_server.domain.report import Report
+from stratopt_server.domain.runs import BacktestSpec, Costs, OptimizationSpec, RunTerms
+from stratopt_server.engine.report import make_report
+from stratopt_server.engine.sweep import sweep
+from stratopt_server.jobs.messages import GatherEvidence
+from stratopt_server.jobs.running import contract_of
+from stratopt_server.market.columns import ColumnStore
+from stratopt_server.storage.codec import to_json
+from stratopt_server.storage.sql import SqlStorage
+from stratopt_server.validation.overfitting import (
+    minimum_track_record_length,
+    moments,
+    probabilistic_sharpe_ratio,
+)
+from stratopt_server.validation.risk import (
+    daily_returns,
+    drawdown_quantile,
+    largest_size,
+    max_drawdown_at,
+    reordered,
+    value_at_risk,
+)
+
+DRAWDOWN_QUANTILE = 0.95
+VAR_QUANTILE = 0.05
+PATHS_MAX = 2_000
+DRAWS_MAX = 4_000_000
+"""Trades drawn over all paths, so that a strategy of many trades does not take minutes."""
+SEED = 20_120_615
+"""Of the reordered trades: the same backtest is always sized the same."""
+
+
+def gather_evidence(task: GatherEvidence) -> object:
+    """Measure what the policy asks for; return it for the message to the server."""
+    storage = SqlStorage.open(task.database_url, migrated=True)
+    try:
+        backtest = storage.jobs.get(JobKind.BACKTEST, task.backtest_id)
+        assert backtest is not None, "the use-case has found it"
+        search = None
+        if task.optimization_id is not None:
+            search = storage.jobs.get(JobKind.OPTIMIZATION, task.optimization_id)
+    finally:
+        storage.close()
+    gathering = Gathering(backtest, search, ColumnStore(Path(task.bars_dir)), task)
+    return to_json(Evidence, gathering.evidence())
+
+
+class Gathering:
+    """The runs that one decision rests on."""
+
+    def __init__(self, backtest: Job, search: Job | None, columns: ColumnStore, task: GatherEvidence) -> None:
+        assert isinstance(backtest.spec, BacktestSpec), "evidence is gathered for a backtest"
+        self._spec = backtest.spec
+        self._search = search
+        self._columns = columns
+        self._task = task
+        self._kernel = contract_of(backtest).kernel
+        self._terms = backtest.spec.scenario.terms
+
+    def evidence(self) -> Evidence:
+        """Run what has to be run and measure it."""
+        scenario = self._spec.scenario
+        bars = self._columns.open(scenario.dataset_hash).between(scenario.start_date, scenario.end_date)
+        whole = self._report(bars)
+        before, after = self._split(bars)
+        tested = self._report(after)
+        days = daily_returns(tested.series.time, tested.series.equity, self._terms.initial_cash)
+        measured = moments(days)
+        psr = wanted = None
+        if measured is not None:
+            shape = (measured.skewness, measured.kurtosis)
+            psr = probabilistic_sharpe_ratio(measured.sharpe, measured.count, *shape)
+            wanted = minimum_track_record_length(measured.sharpe, *shape)
+        return Evidence(
+            source=EvidenceSource.FIXED_PARAMETERS if self._search is None else EvidenceSource.OPTIMIZATION,
+            optimization_id=None if self._search is None else self._search.id,
+            seed=self._search.spec.seed
+            if self._search and isinstance(self._search.spec, OptimizationSpec)
+            else None,
+            data_grade=self._task.data_grade,
+            costs=self._terms.costs,
+            whole=whole.metrics,
+            in_sample=self._metrics(before, self._terms),
+            out_of_sample=tested.metrics,
+            doubled_costs=self._metrics(bars, _at_doubled_costs(self._terms)),
+            out_of_sample_days=len(days),
+            psr_oos=psr,
+            var_95_oos=value_at_risk(days, quantile=VAR_QUANTILE) if len(days) else None,
+            days_wanted=wanted,
+            **self._sizing(whole),
+            in_position=bool(whole.series.position[-1] > 0),
+        )
+
+    def _source(self) -> dict[str, Any]:
+        if self._search is None:
+            source = EvidenceSource.FIXED_PARAMETERS
+            return {"source": source, "optimization_id": None, "seed": None}
+        source = EvidenceSource.OPTIMIZATION
+        return {"source": source, "optimization_id": self._search.id, "seed": _search_spec(self._search).seed}
+
+    def _split(self, bars: Bars) -> tuple[Bars, Bars]:
+        """Bars the parameters were chosen on, and bars they were not: the search's, else halves."""
+        if self._search is None:
+            middle = len(bars) // 2
+            return bars.slice(0, middle), bars.slice(middle, len(bars))
+        spec = _search_spec(self._search)
+        assert spec.holdout_start_date is not None, "a search without held-out bars is no evidence"
+        searched = self._columns.open(spec.scenario.dataset_hash)
+        split = spec.holdout_start_date
+        before = searched.between(spec.scenario.start_date, split - timedelta(microseconds=1))
+        return before, searched.between(split, spec.scenario.end_date)
+
+    def _report(self, bars: Bars) -> Report:
+        return make_report(self._kernel, bars, self._spec.params, self._terms)
+
+    def _metrics(self, bars: Bars, terms: RunTerms) -> Metrics:
+        return sweep(self._kernel, bars, [self._spec.params], terms)[0]
+
+    def _sizing(self, whole: Report) -> dict[str, float | None]:
+        """How large a position the drawdowns allow."""
+        trades = np.array([trade.return_ for trade in whole.trades if trade.exit_time is not None])
+        if not len(trades):
+            return {"drawdown_q95": None, "position_size": None, "max_drawdown_at_size": None}
+        paths = max(min(PATHS_MAX, DRAWS_MAX // len(trades)), 1)
+        draws = reordered(trades, paths=paths, seed=SEED)
+        size = largest_size(draws, limit=self._task.drawdown_max, quantile=DRAWDOWN_QUANTILE)
+        equity = np.concatenate(([self._terms.initial_cash], whole.series.equity))
+        return {
+            "drawdown_q95": drawdown_quantile(draws, 1.0, quantile=DRAWDOWN_QUANTILE),
+            "position_size": size,
+            "max_drawdown_at_size": max_drawdown_at(np.diff(equity) / equity[:-1], size),
+        }
+
+
+def _search_spec(search: Job) -> OptimizationSpec:
+    assert isinstance(search.spec, OptimizationSpec), "evidence comes from a search"
+    return search.spec
+
+
+def _at_doubled_costs(terms: RunTerms) -> RunTerms:
+    costs = terms.costs
+    doubled = Costs(taker_fee=min(2 * costs.taker_fee, 0.999), slippage=min(2 * costs.slippage, 0.999))
+    return replace(terms, costs=doubled)

@@ -1,0 +1,1 @@
+"""ZeroMQ: parameter packages out."""

@@ -1,0 +1,53 @@
+"""SystemService over the system use-case."""
+
+from typing import Any
+
+from stratopt.v1 import system_service_pb2 as pb
+from stratopt.v1.system_service_pb2_grpc import SystemServiceServicer
+from stratopt_server import __version__
+from stratopt_server.relay.publisher import Publisher
+from stratopt_server.usecases.jobs import Jobs
+from stratopt_server.usecases.system import System
+from stratopt_server.usecases.threads import StorageThread
+from stratopt_server.wire.enums import PART_STATUS
+from stratopt_server.wire.times import to_timestamp
+
+
+class SystemServicer(SystemServiceServicer):
+    """Parse, call, convert."""
+
+    def __init__(self, system: System, jobs: Jobs, publisher: Publisher, thread: StorageThread) -> None:
+        self._system = system
+        self._jobs = jobs
+        self._publisher = publisher
+        self._thread = thread
+
+    async def GetMetrics(self, request: pb.GetMetricsRequest, context: Any) -> pb.GetMetricsResponse:
+        """Count."""
+        metrics = await self._thread.run(self._system.metrics)
+        counts = metrics.counts
+        return pb.GetMetricsResponse(
+            uptime_seconds=metrics.uptime_seconds,
+            backtests=counts.backtests,
+            optimizations=counts.optimizations,
+            jobs_running=metrics.jobs_running,
+            jobs_running_max=metrics.jobs_running_max,
+            strategies=counts.strategies,
+            datasets=counts.datasets,
+            trials=counts.trials,
+            decisions=counts.decisions,
+            packages_unpublished=counts.packages_unpublished,
+        )
+
+    async def GetServerInfo(self, request: pb.GetServerInfoRequest, context: Any) -> pb.GetServerInfoResponse:
+        """Say what this server is and how its parts are."""
+        parts = await self._thread.run(self._system.parts)
+        return pb.GetServerInfoResponse(
+            version=__version__,
+            start_time=to_timestamp(self._system.started_at),
+            parts=[
+                pb.Part(name=part.name, status=PART_STATUS[part.status], detail=part.detail) for part in parts
+            ],
+            draining=self._jobs.draining,
+            relay_address=self._publisher.address or "",
+        )

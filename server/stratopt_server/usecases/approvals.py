@@ -1,0 +1,288 @@
+"""Deciding whether the parameters of a backtest may trade."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from stratopt_server.decisions.package import PackageFacts, canonical, describe
+from stratopt_server.decisions.policy import MAX_DRAWDOWN, Policy
+from stratopt_server.decisions.signing import SigningKey
+from stratopt_server.decisions.verdict import outcome_of, reason_of
+from stratopt_server.domain.clock import Clock, Ids
+from stratopt_server.domain.decisions import (
+    CriterionValue,
+    Decision,
+    DecisionOutcome,
+    Evidence,
+    ParameterPackage,
+)
+from stratopt_server.domain.errors import NotFound, Violations, WrongStatus
+from stratopt_server.domain.jobs import BacktestResult, Job, JobKind, JobStatus
+from stratopt_server.domain.market import DataGrade
+from stratopt_server.domain.ports import (
+    DatasetFilter,
+    DecisionFilter,
+    JobFilter,
+    PackageFilter,
+    Page,
+    Storage,
+)
+from stratopt_server.domain.runs import BacktestSpec, OptimizationSpec
+from stratopt_server.strategies.catalog import Catalog
+from stratopt_server.usecases.idempotency import Repeats
+from stratopt_server.usecases.jobs import Jobs
+from stratopt_server.usecases.requests import Call
+from stratopt_server.usecases.threads import StorageThread
+
+SEARCHES_LOOKED_AT_MAX = 200
+"""Newest optimizations of a strategy and symbol that are looked at for evidence."""
+
+
+class EvidenceGatherer(Protocol):
+    """Measures evidence in a process of its own."""
+
+    async def gather(
+        self, backtest_id: str, *, optimization_id: str | None, grade: DataGrade, drawdown_max: float
+    ) -> Evidence:
+        """Measure what a decision about the backtest rests on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequest:
+    """Which parameters to judge."""
+
+    strategy_id: str
+    backtest_id: str
+    criteria: Mapping[str, CriterionValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision, and the package it made."""
+
+    decision: Decision
+    package: ParameterPackage | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What is judged, by which policy, on which search's evidence."""
+
+    backtest: Job
+    spec: BacktestSpec
+    result: BacktestResult
+    policy: Policy
+    optimization_id: str | None
+    grade: DataGrade
+
+
+class Approvals:
+    """Judges backtests by one policy; signs what it approves."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        jobs: Jobs,
+        *,
+        gatherer: EvidenceGatherer,
+        policy: Policy,
+        key: SigningKey,
+        catalog: Catalog,
+        repeats: Repeats,
+        thread: StorageThread,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._storage = storage
+        self._jobs = jobs
+        self._gatherer = gatherer
+        self._policy = policy
+        self.key = key
+        self._catalog = catalog
+        self._repeats = repeats
+        self._thread = thread
+        self._clock = clock
+        self._ids = ids
+
+    async def approve(self, wanted: ApprovalRequest, call: Call) -> Verdict:
+        """Gather the evidence and decide; raises RequestRefused, NotFound or WrongStatus.
+
+        The decision, its package and the package's place in the outbox are one transaction.
+        """
+        opened = await self._thread.run(self._open, wanted, call)
+        if isinstance(opened, Verdict):
+            return opened
+        drawdown_max = opened.policy.value(MAX_DRAWDOWN)
+        evidence = await self._gatherer.gather(
+            opened.backtest.id,
+            optimization_id=opened.optimization_id,
+            grade=opened.grade,
+            drawdown_max=float(drawdown_max),
+        )
+        return await self._thread.run(self._decide, opened, evidence, wanted.criteria, call)
+
+    def decision(self, decision_id: str) -> Decision:
+        """Return it; raises NotFound."""
+        decision = self._storage.decisions.get(decision_id)
+        if decision is None:
+            raise NotFound("decision", decision_id)
+        return decision
+
+    def decisions(self, page: Page, wanted: DecisionFilter) -> list[Decision]:
+        """Return a page of the decisions that match, newest first."""
+        return self._storage.decisions.page(page, wanted)
+
+    def package(self, package_id: str) -> ParameterPackage:
+        """Return it; raises NotFound."""
+        package = self._storage.packages.get(package_id)
+        if package is None:
+            raise NotFound("package", package_id)
+        return package
+
+    def packages(self, page: Page, wanted: PackageFilter) -> list[ParameterPackage]:
+        """Return a page of the packages that match, newest first."""
+        return self._storage.packages.page(page, wanted)
+
+    def _open(self, wanted: ApprovalRequest, call: Call) -> "_Case | Verdict":
+        """Find what is to be judged; the verdict itself if the same call was answered before."""
+        made = self._repeats.resource_of(call)
+        if made is not None:
+            return self._verdict(self.decision(made))
+        violations = Violations()
+        policy = self._policy.with_criteria(wanted.criteria, violations)
+        for name in ("strategy_id", "backtest_id"):
+            if not getattr(wanted, name):
+                violations.add(name, "REQUIRED", f"name the {name.removesuffix('_id')}")
+        violations.refuse_if_any()
+        backtest = self._jobs.get(JobKind.BACKTEST, wanted.backtest_id)
+        owner = backtest.spec.scenario.strategy_id
+        if owner != wanted.strategy_id:
+            violations.add(
+                "backtest_id",
+                "BACKTEST_OF_ANOTHER_STRATEGY",
+                f"backtest {backtest.id} is of strategy {owner!r}, not {wanted.strategy_id!r}",
+                strategy_id=owner,
+            )
+        violations.refuse_if_any()
+        if backtest.status is not JobStatus.SUCCEEDED:
+            raise WrongStatus("backtest", backtest.id, status=backtest.status.value, wanted="succeeded")
+        assert isinstance(backtest.spec, BacktestSpec), "a backtest has a BacktestSpec"
+        assert isinstance(backtest.result, BacktestResult), "a succeeded backtest has its result"
+        return _Case(
+            backtest=backtest,
+            spec=backtest.spec,
+            result=backtest.result,
+            policy=policy,
+            optimization_id=self._evidence_for(backtest.spec),
+            grade=self._grade(backtest.spec),
+        )
+
+    def _evidence_for(self, spec: BacktestSpec) -> str | None:
+        """The newest succeeded search that tried these parameters on such bars and held some out."""
+        scenario = spec.scenario
+        wanted = JobFilter(
+            kind=JobKind.OPTIMIZATION,
+            strategy_id=scenario.strategy_id,
+            symbol=scenario.symbol,
+            status=JobStatus.SUCCEEDED,
+        )
+        for job in self._storage.jobs.page(Page(SEARCHES_LOOKED_AT_MAX), wanted):
+            search = job.spec
+            assert isinstance(search, OptimizationSpec), "an optimization has an OptimizationSpec"
+            if _same_ground(search, spec) and self._storage.trials.find(job.id, spec.params) is not None:
+                return job.id
+        return None
+
+    def _grade(self, spec: BacktestSpec) -> DataGrade:
+        """The grade of the bars; bars that were replaced since are judged by what replaced them."""
+        scenario = spec.scenario
+        wanted = DatasetFilter(
+            symbol=scenario.symbol, exchange=scenario.exchange, timeframe=scenario.timeframe
+        )
+        found = self._storage.datasets.page(Page(1), wanted)
+        return found[0].quality.grade if found else DataGrade.BAD
+
+    def _decide(
+        self, case: _Case, evidence: Evidence, criteria: Mapping[str, CriterionValue], call: Call
+    ) -> Verdict:
+        gates = case.policy.judge(evidence)
+        outcome = outcome_of(gates)
+        approved = outcome is DecisionOutcome.APPROVE
+        decision = Decision(
+            id=self._ids.new("dec"),
+            backtest_id=case.backtest.id,
+            strategy_id=case.spec.scenario.strategy_id,
+            symbol=case.spec.scenario.symbol,
+            policy=case.policy.name,
+            criteria=dict(criteria),
+            outcome=outcome,
+            reason=reason_of(case.policy, gates),
+            gates=gates,
+            not_measured=case.policy.not_measured,
+            evidence=evidence,
+            package_id=self._ids.new("pkg") if approved else None,
+            created_at=self._clock.now(),
+        )
+        with self._storage.transaction():
+            made = self._repeats.resource_of(call)  # the same call may have been answered meanwhile
+            if made is not None:
+                return self._verdict(self.decision(made))
+            self._storage.decisions.add(decision)
+            if decision.package_id is not None:
+                self._storage.packages.add(self._package(case, decision, decision.package_id))
+            self._repeats.remember(call, decision.id)
+        return self._verdict(decision)
+
+    def _package(self, case: _Case, decision: Decision, package_id: str) -> ParameterPackage:
+        scenario = case.spec.scenario
+        strategy = self._storage.strategies.get(scenario.strategy_id)
+        contract = self._catalog.contract(scenario.code_hash)
+        assert strategy is not None, "a strategy in use cannot be deleted"
+        assert contract is not None, "code that ran is known"
+        facts = PackageFacts(
+            package_id=package_id,
+            place=self._storage.packages.next_place(now=decision.created_at),
+            strategy=strategy,
+            strategy_type=contract.strategy_type,
+            spec=case.spec,
+            metrics=case.result.metrics,
+            decision=decision,
+            policy=case.policy,
+            created_at=decision.created_at,
+        )
+        payload = canonical(describe(facts))
+        return ParameterPackage(
+            id=package_id,
+            decision_id=decision.id,
+            backtest_id=case.backtest.id,
+            strategy_id=scenario.strategy_id,
+            symbol=scenario.symbol,
+            exchange=scenario.exchange,
+            timeframe=scenario.timeframe,
+            params=case.spec.params,
+            metrics=case.result.metrics,
+            epoch=facts.place.epoch,
+            seq=facts.place.seq,
+            signed_payload=payload,
+            signature=self.key.sign(payload),
+            key_id=self.key.key_id,
+            valid_until=facts.valid_until,
+            created_at=decision.created_at,
+            published_at=None,
+        )
+
+    def _verdict(self, decision: Decision) -> Verdict:
+        package = None if decision.package_id is None else self.package(decision.package_id)
+        return Verdict(decision, package)
+
+
+def _same_ground(search: OptimizationSpec, spec: BacktestSpec) -> bool:
+    """The search ran the same code on the same market at the same costs, and held bars out."""
+    there, here = search.scenario, spec.scenario
+    return (
+        search.holdout_start_date is not None
+        and there.code_hash == here.code_hash
+        and (there.exchange, there.timeframe) == (here.exchange, here.timeframe)
+        and (there.terms.costs, there.terms.fill) == (here.terms.costs, here.terms.fill)
+    )

@@ -1,0 +1,77 @@
+"""How the server is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from stratopt_server.domain.clock import Clock
+from stratopt_server.domain.ports import Counts, Storage
+
+
+class PartStatus(Enum):
+    """How a part of the server is."""
+
+    OK = "ok"
+    IDLE = "idle"
+    ILL = "ill"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the server."""
+
+    name: str
+    status: PartStatus
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerMetrics:
+    """Counts and gauges."""
+
+    uptime_seconds: float
+    jobs_running: int
+    jobs_running_max: int
+    counts: Counts
+
+
+class System:
+    """Knows how every part is, by asking it."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        clock: Clock,
+        *,
+        parts: Callable[[], list[Part]],
+        jobs_running: Callable[[], int],
+        jobs_running_max: int,
+    ) -> None:
+        """`parts` tells of everything but the database, which is asked here."""
+        self._storage = storage
+        self._clock = clock
+        self._parts = parts
+        self._jobs_running = jobs_running
+        self._jobs_running_max = jobs_running_max
+        self.started_at: datetime = clock.now()
+
+    def metrics(self) -> ServerMetrics:
+        """Count."""
+        return ServerMetrics(
+            uptime_seconds=(self._clock.now() - self.started_at).total_seconds(),
+            jobs_running=self._jobs_running(),
+            jobs_running_max=self._jobs_running_max,
+            counts=self._storage.counts(),
+        )
+
+    def parts(self) -> list[Part]:
+        """Ask every part how it is."""
+        return [self._database(), *self._parts()]
+
+    def _database(self) -> Part:
+        try:
+            self._storage.counts()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the database is ill
+            return Part("database", PartStatus.ILL, str(error))
+        return Part("database", PartStatus.OK)
