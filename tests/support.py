@@ -101,11 +101,19 @@ def write_bars(
     seed: int = 1,
     step: timedelta = timedelta(hours=1),
     start: datetime = datetime(2023, 1, 1, tzinfo=UTC),
-    drift: float = 0.0,
+    regime_bars: int = 0,
+    regime_drift: float = 0.0,
+    noise: float = 0.01,
 ) -> Path:
-    """Write a CSV file of random-walk bars and return its path."""
+    """Write a CSV file of random-walk bars and return its path.
+
+    With regimes, prices drift up for so many bars, then down for as many: an edge that is planted.
+    """
     rng = np.random.default_rng(seed)
-    closes = 100 * np.exp(np.cumsum(rng.normal(drift, 0.01, count)))
+    drift = np.zeros(count)
+    if regime_bars:
+        drift = np.where(np.arange(count) // regime_bars % 2 == 0, regime_drift, -regime_drift)
+    closes = 100 * np.exp(np.cumsum(rng.normal(drift, noise)))
     opens = np.concatenate([[100.0], closes[:-1]]) * np.exp(rng.normal(0, 0.001, count))
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
