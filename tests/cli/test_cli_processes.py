@@ -120,7 +120,7 @@ async def test_demo_shows_everything_and_leaves_nothing(tmp_path: Path) -> None:
     assert "it did not hold at all" in out
     assert "best found" in out
     assert "Buying and holding made 50.00% over the same bars" in out.replace("\n", " ")
-    assert "they made -10.00%, buying and holding 25.00%" in out.replace("\n", " ")
+    assert "they made -10.00%, buying and holding 25.00%: it was not worth" in out.replace("\n", " ")
     assert str(report) in err
     assert report.read_text() == "<html>report</html>"
     assert left_behind(tmp_path) == []

@@ -69,9 +69,16 @@ async def watched(servicer: Scripted, after_sequence: int = 0) -> list[int]:
 
 async def test_watch_ends_with_the_final_status() -> None:
     """Every event is yielded; the final snapshot is the last."""
-    servicer = Scripted([snapshot(1), progress(2), snapshot(3, "SUCCEEDED"), None])
+    servicer = Scripted([snapshot(1), progress(2), snapshot(3, "SUCCEEDED")])
     assert await watched(servicer) == [1, 2, 3]
     assert servicer.after == [0]
+
+
+async def test_watch_of_an_ended_job_yields_what_was_missed() -> None:
+    """Where the first snapshot is final already, events that the caller has not seen come behind it."""
+    servicer = Scripted([snapshot(5, "SUCCEEDED"), progress(4), snapshot(5, "SUCCEEDED")])
+    assert await watched(servicer, after_sequence=3) == [5, 4, 5]
+    assert servicer.after == [3]
 
 
 async def test_watch_resumes_after_the_last_event_seen() -> None:

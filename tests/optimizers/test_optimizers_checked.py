@@ -30,6 +30,7 @@ CONTRACT = StrategyContract(
     },
     constraints=(),
     kernel="none",
+    strategy_type="momentum",
 )
 DEFAULTS = {name: spec.default for name, spec in CONTRACT.params.items()}
 

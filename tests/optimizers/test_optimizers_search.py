@@ -112,9 +112,9 @@ def test_grid_in_order() -> None:
 def test_grid_over_chunks() -> None:
     """A grid larger than one chunk of numbers loses no point between chunks."""
     side = math.isqrt(CHUNK_POINTS) + 40
-    space = square(side, "x + y > 570")
+    space = square(side, "x != y + 7")
     found = exhausted(make_searcher(Algorithm.GRID, space, seed=0), [1_000])
-    expected = [(x, y) for x in range(1, side + 1) for y in range(1, side + 1) if x + y > 570]
+    expected = [(x, y) for x in range(1, side + 1) for y in range(1, side + 1) if x != y + 7]
     assert [(point["x"], point["y"]) for point in found] == expected
 
 
@@ -217,6 +217,22 @@ class TestRandom:
         np.random.seed(7)  # noqa: NPY002
         self.ask(space)
         assert np.random.random() == after_seed  # noqa: NPY002
+
+
+def test_none_twice_of_many() -> None:
+    """No candidate comes twice, though of so many draws some hit the same point."""
+    space = space_of(x=IntegerRange(1, LISTED_POINTS_MAX // 1_000 + 1), y=IntegerRange(1, 1_000))
+    searcher = make_searcher(Algorithm.RANDOM, space, seed=4)
+    found = frozen(point for batch in batches(searcher, [1_000] * 5) for point in batch)
+    assert len(set(found)) == len(found) == 5_000
+
+
+def test_batches_have_their_own_streams() -> None:
+    """What a batch proposes does not depend on the sizes of those before it."""
+    space = SPACES["continuous"]
+    longer, shorter = (make_searcher(Algorithm.RANDOM, space, seed=4) for _ in range(2))
+    assert longer.ask(50)[:5] == shorter.ask(5)
+    assert longer.ask(20) == shorter.ask(20)
 
 
 def test_even_draws() -> None:

@@ -363,17 +363,17 @@ class TransactionContract:
         """Lists can be read from any thread while others write."""
 
         def write() -> None:
-            for number in range(150):
+            for number in range(100):
                 storage.strategies.add(make_strategy(f"s{number}"))
                 storage.datasets.put(make_dataset(f"ds_{number}", symbol=f"S{number}/USDT"))
 
         def read() -> int:
             found = 0
-            for _ in range(60):
+            for _ in range(40):
                 found = len(storage.strategies.page(EVERYTHING, name=make_strategy().name))
                 storage.datasets.page(EVERYTHING, DatasetFilter(exchange="binance"))
             return found
 
         with hasty_threads():
             at_once(write, read, read, leave=storage.close)
-        assert len(storage.strategies.page(EVERYTHING)) == 150
+        assert len(storage.strategies.page(EVERYTHING)) == 100

@@ -5,16 +5,21 @@ Subclass each with a `storage` fixture that gives an empty one.
 
 import itertools
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from domain_arbitrary import metrics, params, reals
 from domain_samples import (
     NOW,
+    at,
     exact,
+    make_backtest_spec,
     make_job,
+    make_metrics,
     make_optimization,
     make_report,
+    make_scenario,
     make_strategy,
     make_trade,
     make_trial,
@@ -23,13 +28,39 @@ from hypothesis import given
 from hypothesis import strategies as st
 from storage_tools import exactly
 
+from stratopt_server.domain.market import to_microseconds
+from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.optimization import Trial, TrialStatus
-from stratopt_server.domain.ports import ReportStore, Storage, TrialStore
+from stratopt_server.domain.parameters import ParameterValue
+from stratopt_server.domain.ports import (
+    ReportFilter,
+    ReportKey,
+    ReportOrder,
+    ReportStore,
+    Storage,
+    TrialStore,
+)
 from stratopt_server.domain.report import Report, ReportSeries
+from stratopt_server.domain.runs import Scenario
 
 COLUMNS = ("time", "equity", "drawdown", "position", "benchmark_equity")
 BEFORE_THE_FIRST = -1
+FIGURES = {
+    ReportOrder.SHARPE: "sharpe_ratio",
+    ReportOrder.RETURN: "total_return",
+    ReportOrder.DRAWDOWN: "max_drawdown",
+}
 ids = itertools.count()
+
+
+def scenario_of(number: int) -> Scenario:
+    """A scenario that differs by its number: strategy, symbol and dates."""
+    return make_scenario(
+        strategy_id=("ma_cross_v1.0", "grid_v1.2")[number % 2],
+        symbol=("ETH/USDT", "BTC/USDT", "BTC/USDT")[number % 3],
+        start_date=at(number),
+        end_date=at(number + 100),
+    )
 
 
 def whole_series(reports: ReportStore, backtest_id: str) -> ReportSeries:
@@ -90,12 +121,30 @@ class TrialStoreContract:
         trials.add("opt_1", [trial])
         assert exact(trials.page("opt_1", after=number - 1, limit=1)) == exact([trial])
 
+    def test_find_trial(self, trials: TrialStore) -> None:
+        """A trial is found by its parameters alone, all of them, whatever order they are named in."""
+        made = [make_trial(number, params={"a": number, "b": number / 2}) for number in range(150)]
+        trials.add("opt_1", made)
+        assert exact(trials.find("opt_1", {"b": 50.0, "a": 100})) == exact(made[100])
+        for absent in ({"a": 100}, {"a": 100, "b": 51.0}, {"a": 100, "b": 50.0, "c": 1}, {}):
+            assert trials.find("opt_1", absent) is None
+        assert trials.find("opt_2", {"a": 100, "b": 50.0}) is None
+
+    @pytest.mark.parametrize("value", [1, 1.0, True, "1"])
+    def test_find_trial_of_a_kind(self, trials: TrialStore, value: ParameterValue) -> None:
+        """1, 1.0, True and "1" are different parameters."""
+        trials.add("opt_1", [make_trial(0, params={"a": value})])
+        for other in (1, 1.0, True, "1"):
+            found = trials.find("opt_1", {"a": other})
+            assert (found is not None) == (type(other) is type(value))
+
     def test_trials_are_snapshots(self, trials: TrialStore) -> None:
         """Changing a trial that was given or returned does not change what is stored."""
         trial = make_trial(0)
         trials.add("opt_1", [trial])
         trial.params.clear()
         trials.page("opt_1", after=BEFORE_THE_FIRST, limit=1)[0].params.clear()
+        trials.find("opt_1", make_trial(0).params).params.clear()
         assert trials.page("opt_1", after=BEFORE_THE_FIRST, limit=1) == [make_trial(0)]
 
 
@@ -104,8 +153,9 @@ class ReportStoreContract:
 
     @pytest.fixture
     def reports(self, storage: Storage) -> ReportStore:
-        """The store of reports, beside their strategy."""
+        """The store of reports, beside their strategies."""
         storage.strategies.add(make_strategy())
+        storage.strategies.add(make_strategy("grid_v1.2"))
         return storage.reports
 
     @staticmethod
@@ -115,6 +165,63 @@ class ReportStoreContract:
         storage.jobs.add(job)
         storage.reports.add(job, report, html, now=NOW)
         return job.id
+
+    @staticmethod
+    def add_many(storage: Storage) -> dict[str, tuple[float, Metrics]]:
+        """Store reports with figures that repeat or are not defined; return each one's time and metrics."""
+        stored = {}
+        for number, figure in enumerate([0.5, None, -1.0, 0.5, 2.0, 0.0, 0.5]):
+            job = make_job(f"bt_{number}", make_backtest_spec(scenario=scenario_of(number)))
+            figures = dict.fromkeys(FIGURES.values(), figure)
+            report = replace(make_report(), metrics=make_metrics(**figures))
+            moment = at(number // 2 + 1e-6)
+            storage.jobs.add(job)
+            storage.reports.add(job, report, "", now=moment)
+            stored[job.id] = (to_microseconds(moment), report.metrics)
+        return stored
+
+    @pytest.mark.parametrize("limit", [1, 2, 3, 10])
+    @pytest.mark.parametrize("order", ReportOrder)
+    def test_pages_of_reports(
+        self, storage: Storage, reports: ReportStore, order: ReportOrder, limit: int
+    ) -> None:
+        """Pages show each report with the figure once, best or newest first; of equals the greater id first."""
+        stored = self.add_many(storage)
+        keys = [
+            ReportKey(
+                moment if order is ReportOrder.NEWEST else getattr(metrics, FIGURES[order]), backtest_id
+            )
+            for backtest_id, (moment, metrics) in stored.items()
+            if order is ReportOrder.NEWEST or getattr(metrics, FIGURES[order]) is not None
+        ]
+        sign = -1 if order is ReportOrder.DRAWDOWN else 1
+        expected = sorted(keys, key=lambda key: (sign * key.figure, key.id), reverse=True)
+        found: list[ReportKey] = []
+        while page := reports.page(ReportFilter(), order, after=found[-1] if found else None, limit=limit):
+            assert len(page) <= limit
+            found += page
+            assert len(found) <= len(expected)
+        assert found == expected
+
+    @pytest.mark.parametrize(
+        ("wanted", "expected"),
+        [
+            (ReportFilter(strategy_id="grid_v1.2"), {1, 3, 5}),
+            (ReportFilter(symbol="ETH/USDT"), {0, 3, 6}),
+            (ReportFilter(start_date=at(3)), {3, 4, 5, 6}),
+            (ReportFilter(end_date=at(3 + 100)), {0, 1, 2, 3}),
+            (ReportFilter(start_date=at(2), end_date=at(4 + 100)), {2, 3, 4}),
+            (ReportFilter(strategy_id="grid_v1.2", symbol="ETH/USDT", start_date=at(3)), {3}),
+            (ReportFilter(strategy_id="unknown"), set()),
+        ],
+    )
+    def test_reports_of_a_filter(
+        self, storage: Storage, reports: ReportStore, wanted: ReportFilter, expected: set[int]
+    ) -> None:
+        """Each part of the filter narrows; a run counts whose first and last bar lie inside the dates."""
+        self.add_many(storage)
+        found = reports.page(wanted, ReportOrder.NEWEST, after=None, limit=100)
+        assert {key.id for key in found} == {f"bt_{number}" for number in expected}
 
     @pytest.mark.parametrize("bars", [1, 8_191, 8_192, 8_193, 20_001])
     def test_series(self, storage: Storage, reports: ReportStore, bars: int) -> None:

@@ -35,7 +35,8 @@ def read_all(read: Callable[[Page], Sequence[Any]], *, limit: int) -> list[Any]:
     while page := read(Page(limit, after)):
         assert len(page) <= limit, "no page is longer than asked for"
         rows += page
-        after = Cursor(page[-1].created_at, page[-1].id)
+        before, after = after, Cursor(page[-1].created_at, page[-1].id)
+        assert after != before, "each page leads on"
     return rows
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 
 import peewee
@@ -22,6 +23,12 @@ from stratopt_server.storage.sql import SqlStorage
 WRITER_SECONDS = 0.2
 """Long enough for a writer that does not wait."""
 OPEN = "import sys; from stratopt_server.storage.sql import SqlStorage; SqlStorage.open(sys.argv[1]).close()"
+
+MIGRATIONS = sorted(
+    entry.name
+    for entry in (files("stratopt_server.storage") / "migrations").iterdir()
+    if entry.name.endswith(".sql")
+)
 
 
 def url_of(path: Path) -> str:
@@ -163,6 +170,11 @@ def test_transaction_that_reads_first(storage: SqlStorage, path: Path) -> None:
     assert storage.strategies.get("ma_cross_v1.0").version == "2"
 
 
+def migrations_of(path: Path) -> list[str]:
+    """Names of the migrations that the database has had, in order."""
+    return [name for (name,) in select(path, "SELECT name FROM schema_migrations ORDER BY applied_at, name")]
+
+
 def schema(path: Path) -> list[tuple[object, ...]]:
     """Everything the database is made of, with when it was made so."""
     made = select(path, "SELECT type, name, sql FROM sqlite_master ORDER BY type, name")
@@ -182,8 +194,8 @@ def test_migrate_again(storage: SqlStorage, path: Path) -> None:
 def test_every_migration_is_noted(storage: SqlStorage, path: Path) -> None:
     """The database names every migration it has had, in order."""
     storage.close()
-    names = [name for (name,) in select(path, "SELECT name FROM schema_migrations ORDER BY applied_at, name")]
-    assert names == ["0001_documented.sql", "0002_jobs.sql"]
+    assert migrations_of(path) == MIGRATIONS
+    assert MIGRATIONS[:2] == ["0001_documented.sql", "0002_jobs.sql"]
 
 
 def test_failed_migration(path: Path) -> None:
@@ -213,7 +225,7 @@ def test_new_file_is_waited_for(tmp_path: Path) -> None:
         wait([opening], timeout=WRITER_SECONDS)
         another.execute("COMMIT")
         opening.result(WAIT_SECONDS)
-    assert select(path, "SELECT count(*) FROM schema_migrations") == [(2,)]
+    assert migrations_of(path) == MIGRATIONS
 
 
 def test_threads_migrate_at_once(tmp_path: Path) -> None:
@@ -221,14 +233,14 @@ def test_threads_migrate_at_once(tmp_path: Path) -> None:
     for attempt in range(20):
         path = tmp_path / f"{attempt}.db"
         at_once(*[partial(open_and_close, path)] * 4)
-        assert select(path, "SELECT count(*) FROM schema_migrations") == [(2,)]
+        assert migrations_of(path) == MIGRATIONS
 
 
 def test_processes_migrate_at_once(path: Path) -> None:
     """The same of processes."""
     processes = [subprocess.Popen([sys.executable, "-c", OPEN, url_of(path)]) for _ in range(3)]
     assert [process.wait(WAIT_SECONDS) for process in processes] == [0, 0, 0]
-    assert select(path, "SELECT count(*) FROM schema_migrations") == [(2,)]
+    assert migrations_of(path) == MIGRATIONS
 
 
 def test_unknown_database() -> None:

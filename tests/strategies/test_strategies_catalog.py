@@ -120,6 +120,7 @@ def test_code_declares_its_contract(builtin: Builtin) -> None:
     assert module["PARAMS"] == builtin.contract.params
     assert module["CONSTRAINTS"] == builtin.contract.constraints
     assert module["KERNEL"] == Kernel(builtin.contract.kernel)
+    assert module["TYPE"] == builtin.contract.strategy_type
 
 
 @every_builtin

@@ -15,6 +15,7 @@ from proto_fields import sent
 from stratopt.v1 import (
     backtest_service_pb2,
     dataset_pb2,
+    decision_pb2,
     job_pb2,
     market_data_service_pb2,
     optimization_pb2,
@@ -23,11 +24,12 @@ from stratopt.v1 import (
     run_pb2,
     strategy_pb2,
     strategy_service_pb2,
+    system_service_pb2,
 )
 from stratopt_server.domain.errors import RequestRefused, Violations
 from stratopt_server.domain.jobs import JobKind, JobStatus
 from stratopt_server.domain.parameters import IntegerRange
-from stratopt_server.domain.ports import DatasetFilter, JobFilter, RequestKey
+from stratopt_server.domain.ports import DatasetFilter, JobFilter, ReportOrder, RequestKey
 from stratopt_server.domain.runs import Algorithm, Fill, Target
 from stratopt_server.market.read import FileFormat
 from stratopt_server.usecases.requests import (
@@ -57,7 +59,15 @@ WORDS: list[tuple[dict[Any, int], EnumTypeWrapper]] = [
     (enums.DATA_GRADE, dataset_pb2.DataGrade),
     (enums.FILE_FORMAT, market_data_service_pb2.FileFormat),
     (enums.IMPORT_OUTCOME, market_data_service_pb2.ImportOutcome),
+    (enums.REPORT_ORDER, backtest_service_pb2.ReportOrder),
+    (enums.DECISION_OUTCOME, decision_pb2.DecisionOutcome),
+    (enums.GATE_KIND, decision_pb2.GateKind),
+    (enums.GATE_RESULT, decision_pb2.GateResult),
+    (enums.EVIDENCE_SOURCE, decision_pb2.EvidenceSource),
+    (enums.PART_STATUS, system_service_pb2.PartStatus),
 ]
+UNSAID = (FileFormat.AUTO, ReportOrder.NEWEST)
+"""Words that leaving the field out stands for."""
 START, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 31, 12, tzinfo=UTC)
 RUN_FIELDS: dict[str, Any] = {
     "symbol": "BTC/USDT",
@@ -109,7 +119,7 @@ def test_words_cover_the_enum(words: dict[Enum, int], wrapper: EnumTypeWrapper) 
     zero = wrapper.Name(0)
     assert zero.endswith("_UNSPECIFIED")
     prefix = zero.removesuffix("UNSPECIFIED")
-    named = {wrapper.Value(prefix + word.name): word for word in kind if word is not FileFormat.AUTO}
+    named = {wrapper.Value(prefix + word.name): word for word in kind if word not in UNSAID}
     assert {number: word for word, number in words.items() if number} == named
     assert set(named) == set(wrapper.values()) - {0}
     for word, number in words.items():

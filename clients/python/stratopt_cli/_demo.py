@@ -178,10 +178,11 @@ async def _compare(demo: Demo, defaults: BacktestHandle, best: BacktestHandle, f
         "the search chose the best parameters on, which flatters them."
     )
     if found.best.HasField("out_of_sample"):
+        made = found.best.out_of_sample.total_return
         unseen = _held(series, found.holdout_start_date.ToMicroseconds())
         told += (
-            f" Over the held-out bars alone they made {percent(found.best.out_of_sample.total_return)}, "
-            f"buying and holding {percent(unseen)}."
+            f" Over the held-out bars alone they made {percent(made)}, buying and holding {percent(unseen)}"
+            f"{'' if made > unseen else ': it was not worth the trouble there'}."
         )
     table = metrics_table([("defaults", before.metrics), ("best found", after.metrics)])
     demo.show("buy_and_hold_return", held, table, Text(told))

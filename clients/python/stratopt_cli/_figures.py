@@ -11,7 +11,7 @@ UNDEFINED = "-"
 
 def percent(fraction: float) -> str:
     """Show a fraction in percent."""
-    return f"{fraction:.2%}"
+    return f"{fraction:,.2%}"
 
 
 def ratio(number: float) -> str:

@@ -11,14 +11,15 @@ from stratopt.v1.backtest_service_pb2 import (
     GetReportRequest,
     GetReportResponse,
     ListBacktestsRequest,
+    ListReportsRequest,
     WatchBacktestRequest,
     WatchBacktestResponse,
 )
 from stratopt.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from stratopt_client._connection import Connection
-from stratopt_client._options import BacktestOptions, JobFilter
+from stratopt_client._options import BacktestOptions, JobFilter, ReportFilter
 from stratopt_client._pages import Page, Pager
-from stratopt_client._requests import job_filter, new_request_id, start_backtest
+from stratopt_client._requests import job_filter, list_reports, new_request_id, start_backtest
 from stratopt_client._watch import Stream, backtest_result, watch
 
 PAGE_SIZE = 200
@@ -62,6 +63,11 @@ class BacktestHandle:
         """Stop it and return it; FailedPrecondition if it succeeded or failed before."""
         request = CancelBacktestRequest(request_id=new_request_id(), backtest_id=self.id)
         return (await self._connection.call(self._stub.CancelBacktest, request)).backtest
+
+    async def report(self) -> Backtest:
+        """Return the backtest with its metrics; FailedPrecondition unless it succeeded."""
+        async with aclosing(self._report()) as parts:
+            return (await anext(parts)).backtest
 
     async def report_html(self) -> str:
         """Return the report as one self-contained HTML page; FailedPrecondition unless it succeeded."""
@@ -133,6 +139,19 @@ class Backtests:
                 page_size=size, page_token=token, strategy_id=strategy_id, symbol=symbol, status=status
             )
             response = await self._connection.call(self._stub.ListBacktests, request)
+            return Page(response.backtests, response.next_page_token)
+
+        return Pager(fetch, page_size=PAGE_SIZE)
+
+    def reports(self, **wanted: Unpack[ReportFilter]) -> Pager[Backtest]:
+        """Return the reports that fit, the best by `order` first, or the newest."""
+        found = list_reports(wanted)
+
+        async def fetch(size: int, token: str) -> Page[Backtest]:
+            request = ListReportsRequest()
+            request.CopyFrom(found)
+            request.page_size, request.page_token = size, token
+            response = await self._connection.call(self._stub.ListReports, request)
             return Page(response.backtests, response.next_page_token)
 
         return Pager(fetch, page_size=PAGE_SIZE)

@@ -8,10 +8,12 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 from stratopt.v1 import (
+    approval_service_pb2,
     backtest_service_pb2,
     market_data_service_pb2,
     optimization_service_pb2,
     strategy_service_pb2,
+    system_service_pb2,
 )
 
 MESSAGE_RECEIVED_BYTES_MAX = 32 * 1024 * 1024
@@ -21,6 +23,8 @@ MESSAGE_SENT_BYTES_MAX = 4 * 1024 * 1024
 KEEPALIVE_MS = 300_000
 """Distance of pings on an idle connection: what gRPC servers allow unless told otherwise. Watches
 notice a dead connection sooner, by the heartbeats they miss."""
+RECONNECT_MS_MAX = 5_000
+"""Longest pause between attempts to connect; gRPC's own, two minutes, outlasts any restart of a server."""
 RETRY_POLICY = {
     "maxAttempts": 4,
     "initialBackoff": "0.1s",
@@ -38,10 +42,12 @@ def open_channel(target: str) -> grpc.aio.Channel:
 def services() -> Iterator[ServiceDescriptor]:
     """Yield every service the client speaks."""
     for module in (
+        approval_service_pb2,
         backtest_service_pb2,
         market_data_service_pb2,
         optimization_service_pb2,
         strategy_service_pb2,
+        system_service_pb2,
     ):
         yield from module.DESCRIPTOR.services_by_name.values()
 
@@ -72,6 +78,7 @@ def _options(target: str) -> Iterator[tuple[str, int | str]]:
     yield "grpc.max_receive_message_length", MESSAGE_RECEIVED_BYTES_MAX
     yield "grpc.max_send_message_length", MESSAGE_SENT_BYTES_MAX
     yield "grpc.keepalive_time_ms", KEEPALIVE_MS
+    yield "grpc.max_reconnect_backoff_ms", RECONNECT_MS_MAX
     yield "grpc.service_config", service_config(services())
     # The retry rules are those of the schema above, not of a DNS record.
     yield "grpc.service_config_disable_resolution", 1

@@ -2,11 +2,13 @@
 
 from typing import Self
 
+from stratopt_client._approvals import Approvals
 from stratopt_client._backtests import Backtests
 from stratopt_client._connection import DEADLINE_SECONDS, TRANSFER_DEADLINE_SECONDS, Connection
 from stratopt_client._market_data import MarketData
 from stratopt_client._optimizations import Optimizations
 from stratopt_client._strategies import Strategies
+from stratopt_client._system import System
 
 DEFAULT_TARGET = "127.0.0.1:50051"
 """Where a server listens unless told otherwise."""
@@ -26,7 +28,7 @@ class Client:
         deadline_seconds: float = DEADLINE_SECONDS,
         transfer_deadline_seconds: float = TRANSFER_DEADLINE_SECONDS,
     ) -> None:
-        """Connect at the first call; `transfer_deadline_seconds` is for imports and reports."""
+        """Connect at the first call; `transfer_deadline_seconds` is for imports, reports and approvals."""
         self._connection = Connection(
             target,
             deadline_seconds=deadline_seconds,
@@ -36,6 +38,8 @@ class Client:
         self.market_data = MarketData(self._connection)
         self.backtests = Backtests(self._connection)
         self.optimizations = Optimizations(self._connection)
+        self.approvals = Approvals(self._connection)
+        self.system = System(self._connection)
 
     async def __aenter__(self) -> Self:
         """Return the client itself."""

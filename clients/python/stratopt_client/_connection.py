@@ -12,7 +12,7 @@ from stratopt_client._errors import told_apart, unreachable
 DEADLINE_SECONDS = 30.0
 """How long a plain call may take."""
 TRANSFER_DEADLINE_SECONDS = 600.0
-"""How long the upload of a file or the download of a report may take."""
+"""How long the upload of a file, the download of a report or the gathering of evidence may take."""
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -29,11 +29,15 @@ class Connection:
         self.channel = open_channel(target)
 
     async def call(
-        self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        *,
+        deadline_seconds: float | None = None,
     ) -> Response:
-        """Make a plain call."""
+        """Make a plain call; one that works long on the server brings its own deadline."""
         with told_apart(self.target):
-            return await method(request, timeout=self.deadline_seconds)
+            return await method(request, timeout=deadline_seconds or self.deadline_seconds)
 
     async def download(
         self, method: grpc.aio.UnaryStreamMultiCallable[Request, Response], request: Request

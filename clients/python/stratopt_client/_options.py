@@ -22,6 +22,10 @@ Status = Literal["pending", "running", "succeeded", "failed", "cancelled"]
 """Where a job stands."""
 TrialStatus = Literal["ok", "too_few_trades", "undefined"]
 """Whether a trial can be the best one."""
+ReportOrder = Literal["sharpe", "return", "drawdown"]
+"""What a list of reports begins with: the best by one figure; None is the newest."""
+Outcome = Literal["approve", "reject"]
+"""What a decision came to."""
 ImportProgress = Callable[[int, int], None]
 """Called with the bytes sent so far and the bytes in all."""
 
@@ -92,6 +96,34 @@ class DatasetFilter(TypedDict, total=False):
     symbol: str | None
     exchange: str | None
     timeframe: str | None
+
+
+class ReportFilter(TypedDict, total=False):
+    """Which reports to list, and what comes first."""
+
+    strategy_id: str | None
+    symbol: str | None
+    start_date: When | None
+    """Only runs whose first bar opens at or after it."""
+    end_date: When | None
+    """Only runs whose last bar opens at or before it; a date without a time includes that day."""
+    order: ReportOrder | None
+
+
+class DecisionFilter(TypedDict, total=False):
+    """Which decisions to list."""
+
+    strategy_id: str | None
+    symbol: str | None
+    backtest_id: str | None
+    outcome: Outcome | None
+
+
+class PackageFilter(TypedDict, total=False):
+    """Which parameter packages to list."""
+
+    strategy_id: str | None
+    symbol: str | None
 
 
 def refuse_unknown(given: object, of: type, *, call: str) -> None:

@@ -8,6 +8,7 @@ from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from stratopt.v1.decision_pb2 import CriterionValue
 from stratopt.v1.parameter_pb2 import ParameterRange, ParameterValue
 from stratopt_client._params import value_to_python
 from stratopt_client._shape import words_of
@@ -20,7 +21,7 @@ def to_dict(message: Message) -> dict[str, Any]:
     """Return a message as a dictionary that json.dumps takes, under the field names of the protocol.
 
     Whole numbers stay numbers, enums become their short words ("succeeded"), times ISO 8601 text,
-    parameters and ranges what a caller would write for them. What is not set, not defined or not a
+    parameters, ranges and criteria what a caller would write for them. What is not set, not defined or not a
     finite number is None; of several alternatives only the one that is set appears.
     """
     return {
@@ -67,6 +68,9 @@ def _message(message: Message) -> Any:
         return value_to_python(message)
     if isinstance(message, ParameterRange):
         return _range(message)
+    if isinstance(message, CriterionValue):
+        kind = message.WhichOneof("kind")
+        return None if kind is None else getattr(message, kind)
     return to_dict(message)
 
 

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 
-from stratopt.v1.backtest_service_pb2 import StartBacktestRequest
+from stratopt.v1.backtest_service_pb2 import ListReportsRequest, ReportOrder, StartBacktestRequest
 from stratopt.v1.job_pb2 import JobStatus
 from stratopt.v1.market_data_service_pb2 import FileFormat, ImportHeader
 from stratopt.v1.optimization_pb2 import Algorithm, OptimizationTarget
@@ -16,6 +16,7 @@ from stratopt_client._options import (
     ImportOptions,
     JobFilter,
     OptimizationOptions,
+    ReportFilter,
     RunOptions,
     StrategyFields,
     refuse_unknown,
@@ -120,6 +121,22 @@ def job_filter(wanted: JobFilter) -> tuple[str, str, JobStatus.ValueType]:
     found = shape.text("strategy_id", wanted.get("strategy_id")), shape.text("symbol", wanted.get("symbol"))
     shape.refuse_if_any()
     return *found, JobStatus.Value(status)
+
+
+def list_reports(wanted: ReportFilter) -> ListReportsRequest:
+    """Return the request for the first page, or raise InvalidInput with every argument that is wrong."""
+    refuse_unknown(wanted, ReportFilter, call="reports")
+    shape = Shape()
+    order = shape.word("order", wanted.get("order"), ReportOrder.DESCRIPTOR)
+    request = ListReportsRequest(
+        strategy_id=shape.text("strategy_id", wanted.get("strategy_id")),
+        symbol=shape.text("symbol", wanted.get("symbol")),
+        start_date=moment_to_proto(shape, "start_date", wanted.get("start_date")),
+        end_date=moment_to_proto(shape, "end_date", wanted.get("end_date"), whole_day=True),
+        order=ReportOrder.Value(order),
+    )
+    shape.refuse_if_any()
+    return request
 
 
 def texts(wanted: Mapping[str, object]) -> dict[str, str]:

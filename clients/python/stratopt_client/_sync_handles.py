@@ -58,6 +58,10 @@ class SyncBacktestHandle:
         """Stop it and return it; FailedPrecondition if it succeeded or failed before."""
         return self._loop.run(self._handle.cancel())
 
+    def report(self) -> Backtest:
+        """Return the backtest with its metrics; FailedPrecondition unless it succeeded."""
+        return self._loop.run(self._handle.report())
+
     def report_html(self) -> str:
         """Return the report as one self-contained HTML page; FailedPrecondition unless it succeeded."""
         return self._loop.run(self._handle.report_html())

@@ -28,10 +28,12 @@ from stratopt_client._options import (
     ImportProgress,
     JobFilter,
     OptimizationOptions,
+    ReportFilter,
     StrategyFields,
 )
 from stratopt_client._params import ParamRanges, Params
 from stratopt_client._strategies import Strategies
+from stratopt_client._sync_approvals import SyncApprovals, SyncSystem
 from stratopt_client._sync_handles import SyncBacktestHandle, SyncOptimizationHandle, SyncPager
 
 __all__ = ["SyncBacktestHandle", "SyncClient", "SyncOptimizationHandle", "SyncPager"]
@@ -137,6 +139,10 @@ class SyncBacktests:
         """Return the backtests that fit, newest first."""
         return SyncPager(self._loop, self._backtests.list(**wanted))
 
+    def reports(self, **wanted: Unpack[ReportFilter]) -> SyncPager[Backtest]:
+        """Return the reports that fit, the best by `order` first, or the newest."""
+        return SyncPager(self._loop, self._backtests.reports(**wanted))
+
     def _wrapped(self, handle: BacktestHandle) -> SyncBacktestHandle:
         return SyncBacktestHandle(self._loop, handle)
 
@@ -186,7 +192,7 @@ class SyncClient:
         deadline_seconds: float = DEADLINE_SECONDS,
         transfer_deadline_seconds: float = TRANSFER_DEADLINE_SECONDS,
     ) -> None:
-        """Connect at the first call; `transfer_deadline_seconds` is for imports and reports."""
+        """Connect at the first call; `transfer_deadline_seconds` is for imports, reports and approvals."""
 
         async def opened() -> Client:
             return Client(
@@ -202,6 +208,8 @@ class SyncClient:
         self.market_data = SyncMarketData(self._loop, self._client.market_data)
         self.backtests = SyncBacktests(self._loop, self._client.backtests)
         self.optimizations = SyncOptimizations(self._loop, self._client.optimizations)
+        self.approvals = SyncApprovals(self._loop, self._client.approvals)
+        self.system = SyncSystem(self._loop, self._client.system)
 
     def __enter__(self) -> Self:
         """Return the client itself."""

@@ -412,6 +412,10 @@ class Storage(Protocol):
         """Count the rows."""
         ...
 
+    def ping(self) -> None:
+        """Ask the database for a sign of life; raises whatever keeps it from giving one."""
+        ...
+
     def close(self) -> None:
         """Let go of the database."""
         ...

@@ -28,6 +28,8 @@ from stratopt_server.usecases.system import Part, PartStatus
 log = logging.getLogger(__name__)
 
 RESTART_SECONDS_MAX = 30.0
+READY_SECONDS_MAX = 180.0
+"""How long a template may load: a first one compiles every kernel."""
 LINE_BYTES_MAX = 1 << 20
 """Size of one message from a job's process."""
 
@@ -108,9 +110,10 @@ class Template:
         self._keeper = None
 
     async def fork(self, task: Task) -> Worker:
-        """Have a process forked for the task, once the template is ready."""
+        """Have a process forked for the task, once the template is ready; TimeoutError if it never is."""
         self.start()
-        await self._ready.wait()
+        async with asyncio.timeout(READY_SECONDS_MAX):
+            await self._ready.wait()
         assert self._socket is not None, "a ready template has a socket"
         reading, writing = os.pipe()
         stream = asyncio.StreamReader(limit=LINE_BYTES_MAX)

@@ -138,6 +138,9 @@ class MemoryStorage:
             packages_unpublished=sum(package.published_at is None for package in packages),
         )
 
+    def ping(self) -> None:
+        """It lives."""
+
     def close(self) -> None:
         """Nothing to let go of."""
 

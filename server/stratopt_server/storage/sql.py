@@ -53,6 +53,10 @@ class SqlStorage:
             packages_unpublished=self._count(unpublished),
         )
 
+    def ping(self) -> None:
+        """Ask the database for a sign of life."""
+        self._count("SELECT 1")
+
     def _tally(self, query: str) -> dict[str, int]:
         return dict(self._database.execute_sql(query).fetchall())
 

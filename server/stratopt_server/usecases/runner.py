@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -71,11 +71,11 @@ class Runner:
         self._running_max = running_max
         self._attempts_max = attempts_max
         self._lease = timedelta(seconds=lease_seconds)
-        self._attempts: dict[str, Attempt] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}  # of each job at work here
+        self._attempts: dict[str, Attempt] = {}  # of those whose process runs
+        self._released: set[str] = set()  # of those that go back to the queue
         self._loops: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
-        self._released: set[str] = set()
 
     @property
     def running(self) -> int:
@@ -105,30 +105,32 @@ class Runner:
         taking, leases = self._loops
         await _end(taking)
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
-        self._released.update(self._attempts)
-        for attempt in self._attempts.values():
-            attempt.kill()
+            await asyncio.wait(self._tasks.values(), timeout=seconds)
+        self._released.update(self._tasks)
+        for job_id, task in self._tasks.items():
+            if job_id in self._attempts:
+                self._attempts[job_id].kill()
+            else:
+                task.cancel()  # it waits for a template, which may never be ready
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(self._tasks.values())
         await _end(leases)
 
     async def _take_jobs(self) -> None:
         while True:
             self._news.clear()
-            while len(self._tasks) < self._running_max and (job := await self._claim()) is not None:
-                task = asyncio.create_task(self._see_through(job), name=job.id)
-                self._tasks.add(task)
-                task.add_done_callback(self._finished)
+            with _going_on("the queue could not be read"):
+                while len(self._tasks) < self._running_max and (job := await self._claim()) is not None:
+                    task = asyncio.create_task(self._see_through(job), name=job.id)
+                    self._tasks[job.id] = task
+                    task.add_done_callback(self._finished)
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._news.wait()
 
     def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        del self._tasks[task.get_name()]
         self._news.set()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("job %s was lost sight of", task.get_name(), exc_info=error)
 
     async def _claim(self) -> Job | None:
         now = self._clock.now()
@@ -140,18 +142,32 @@ class Runner:
         """Run one attempt; afterwards the job has a final status, or is pending again."""
         log.info("job %s: attempt %d", job.id, job.attempt)
         self._hub.notify(job.id)
+        failure: Failure | None = NOT_STARTED
+        with suppress(asyncio.CancelledError), _going_on(f"job {job.id} could not be run"):
+            failure = await self._run(job)
+        await self._settle_surely(job, failure)
+        self._released.discard(job.id)
+        self._hub.notify(job.id)
+
+    async def _run(self, job: Job) -> Failure | None:
+        """See the job's process to its end; say why it did not finish the job, if it did not."""
         attempt = await self._launcher.launch(job)
         self._attempts[job.id] = attempt
         try:
             async for _ in attempt.changes():
                 self._hub.notify(job.id)
-            failure = await attempt.failure()
+            return await attempt.failure()
         finally:
             del self._attempts[job.id]
-        with suppress(LeaseLost):  # it succeeded, or was cancelled meanwhile
-            await self._thread.run(self._settle, job, failure)
-        self._released.discard(job.id)
-        self._hub.notify(job.id)
+
+    async def _settle_surely(self, job: Job, failure: Failure | None) -> None:
+        """Settle the job, however often the database does not take it: its lease is ours while we live."""
+        while True:
+            with _going_on(f"job {job.id} could not be settled"):
+                with suppress(LeaseLost):  # it succeeded, or was cancelled meanwhile
+                    await self._thread.run(self._settle, job, failure)
+                return
+            await asyncio.sleep(POLL_SECONDS)
 
     def _settle(self, job: Job, failure: Failure | None) -> None:
         """Make sure that the job does not stay running without a process."""
@@ -168,11 +184,13 @@ class Runner:
     async def _keep_leases(self) -> None:
         """Prolong our leases, and put back in the queue what a lost server left running."""
         while True:
-            now = self._clock.now()
-            await self._thread.run(self._storage.jobs.renew, self._owner, lease_until=now + self._lease)
-            for job_id in await self._thread.run(self._take_back, now):
-                self._hub.notify(job_id)
-                self._news.set()
+            with _going_on("the leases could not be kept"):
+                now = self._clock.now()
+                lease_until = now + self._lease
+                await self._thread.run(self._storage.jobs.renew, self._owner, lease_until=lease_until)
+                for job_id in await self._thread.run(self._take_back, now):
+                    self._hub.notify(job_id)
+                    self._news.set()
             await asyncio.sleep(self._lease.total_seconds() / HEARTBEATS_A_LEASE)
 
     def _take_back(self, now: datetime) -> list[str]:
@@ -195,6 +213,21 @@ class Runner:
         self._storage.jobs.finish(
             job.id, JobStatus.FAILED, now=self._clock.now(), attempt=job.attempt, failure=failure
         )
+
+
+NOT_STARTED = Failure(
+    reason="WORKER_NOT_STARTED",
+    message="no process could be started for the job; the server's log has the details",
+)
+
+
+@contextmanager
+def _going_on(trouble: str) -> Iterator[None]:
+    """Log whatever is raised inside and go on: the queue outlives a fault of the database."""
+    try:
+        yield
+    except Exception:
+        log.exception(trouble)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

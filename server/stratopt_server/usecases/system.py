@@ -71,7 +71,7 @@ class System:
 
     def _database(self) -> Part:
         try:
-            self._storage.counts()
+            self._storage.ping()
         except Exception as error:  # noqa: BLE001 - whatever it is, the database is ill
             return Part("database", PartStatus.ILL, str(error))
         return Part("database", PartStatus.OK)

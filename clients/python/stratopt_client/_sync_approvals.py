@@ -1,0 +1,73 @@
+"""Approvals and the server itself, of the sync face."""
+
+from typing import Unpack
+
+from stratopt.v1.approval_service_pb2 import ApproveStrategyResponse, GetSigningKeyResponse
+from stratopt.v1.decision_pb2 import Decision
+from stratopt.v1.parameter_package_pb2 import ParameterPackage
+from stratopt.v1.system_service_pb2 import GetMetricsResponse, GetServerInfoResponse
+from stratopt_client._approvals import Approvals, Criteria
+from stratopt_client._loop import BackgroundLoop
+from stratopt_client._options import DecisionFilter, PackageFilter
+from stratopt_client._sync_handles import SyncPager
+from stratopt_client._system import System
+
+
+class SyncApprovals:
+    """The decisions of a server, and the parameter packages they made."""
+
+    def __init__(self, loop: BackgroundLoop, approvals: Approvals) -> None:
+        """Nothing is called yet."""
+        self._loop = loop
+        self._approvals = approvals
+
+    def approve(
+        self,
+        strategy_id: str,
+        backtest_id: str,
+        *,
+        approval_criteria: Criteria | None = None,
+        request_id: str | None = None,
+    ) -> ApproveStrategyResponse:
+        """Have the parameters of a succeeded backtest judged; a rejection is an answer, not an error."""
+        work = self._approvals.approve(
+            strategy_id, backtest_id, approval_criteria=approval_criteria, request_id=request_id
+        )
+        return self._loop.run(work)
+
+    def decision(self, decision_id: str) -> Decision:
+        """Return one decision; NotFound if there is none of that id."""
+        return self._loop.run(self._approvals.decision(decision_id))
+
+    def decisions(self, **wanted: Unpack[DecisionFilter]) -> SyncPager[Decision]:
+        """Return the decisions that fit, newest first."""
+        return SyncPager(self._loop, self._approvals.decisions(**wanted))
+
+    def package(self, package_id: str) -> ParameterPackage:
+        """Return one parameter package; NotFound if there is none of that id."""
+        return self._loop.run(self._approvals.package(package_id))
+
+    def packages(self, **wanted: Unpack[PackageFilter]) -> SyncPager[ParameterPackage]:
+        """Return the packages that fit, newest first."""
+        return SyncPager(self._loop, self._approvals.packages(**wanted))
+
+    def signing_key(self) -> GetSigningKeyResponse:
+        """Return the public key that verifies this server's packages."""
+        return self._loop.run(self._approvals.signing_key())
+
+
+class SyncSystem:
+    """The server itself."""
+
+    def __init__(self, loop: BackgroundLoop, system: System) -> None:
+        """Nothing is called yet."""
+        self._loop = loop
+        self._system = system
+
+    def metrics(self) -> GetMetricsResponse:
+        """Return counts and gauges of the server and its database."""
+        return self._loop.run(self._system.metrics())
+
+    def info(self) -> GetServerInfoResponse:
+        """Return its version, which of its parts are well, and where it publishes packages."""
+        return self._loop.run(self._system.info())
