@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 
@@ -11,9 +12,25 @@ from pydantic import ValidationError
 from stratopt_server import __version__
 from stratopt_server.app import running
 from stratopt_server.relay.publisher import PublicRelay
-from stratopt_server.settings import Settings
-from stratopt_server.storage.database import UnsupportedDatabase
-from stratopt_server.transport.server import PublicAddress
+from stratopt_server.settings import Settings, unknown_settings
+from stratopt_server.storage.database import DatabaseUnusable, UnsupportedDatabase
+from stratopt_server.transport.server import AddressInUse, PublicAddress
+
+
+class UnknownSetting(ValueError):
+    """A variable looks like a setting and is none."""
+
+
+STARTING_FAULTS = (
+    AddressInUse,
+    DatabaseUnusable,
+    OSError,
+    PublicAddress,
+    PublicRelay,
+    UnknownSetting,
+    UnsupportedDatabase,
+)
+"""What an operator can mend; anything else is a bug and shows its traceback."""
 
 
 async def serve(settings: Settings) -> None:
@@ -29,8 +46,9 @@ async def serve(settings: Settings) -> None:
 
 
 def main() -> None:
-    """Run the server; a setting that cannot be is one line on standard error and exit code 2."""
+    """Run the server; what keeps it from starting is one line on standard error and exit code 2."""
     try:
+        refuse_unknown_settings()
         settings = Settings()
         logging.basicConfig(
             level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -41,9 +59,16 @@ def main() -> None:
             name = "_".join(str(part) for part in fault["loc"]).upper()
             print(f"STRATOPT_{name}: {fault['msg']}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    except (PublicAddress, PublicRelay, UnsupportedDatabase) as error:
+    except STARTING_FAULTS as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(2)
+
+
+def refuse_unknown_settings() -> None:
+    """A misspelt setting would be one that silently does nothing."""
+    for name, nearest in unknown_settings(os.environ).items():
+        hint = f": did you mean {nearest}?" if nearest else ""
+        raise UnknownSetting(f"{name} is no setting{hint}")
 
 
 if __name__ == "__main__":

@@ -60,8 +60,8 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     thread = StorageThread()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     storage = await thread.run(SqlStorage.open, settings.database)
-    templates = Templates(settings.cache_dir)
-    house = House(settings, storage, templates, thread)
+    house = House(settings, storage, thread)
+    templates = house.templates
     try:
         await thread.run(house.strategies.seed)
         server = GrpcServer(house.servicers(), settings)
@@ -84,14 +84,13 @@ async def running(settings: Settings) -> AsyncIterator[App]:
 class House:
     """Every part of one server, wired."""
 
-    def __init__(
-        self, settings: Settings, storage: SqlStorage, templates: Templates, thread: StorageThread
-    ) -> None:
+    def __init__(self, settings: Settings, storage: SqlStorage, thread: StorageThread) -> None:
         clock: Clock = SystemClock()
         ids = Ids(clock)
         self._settings = settings
         self._thread = thread
-        self._launcher = ProcessLauncher(templates, settings)
+        self.templates = Templates(settings.cache_dir, on_ready=self._wake_runner)
+        self._launcher = ProcessLauncher(self.templates, settings)
         self._catalog = Catalog(KERNEL_NAMES)
         hub = Hub()
         repeats = Repeats(storage, clock, kept=timedelta(hours=settings.request_id_hours))
@@ -132,10 +131,14 @@ class House:
         self._system = System(
             storage,
             clock,
-            parts=lambda: [self.publisher.part(), *templates.parts()],
+            parts=lambda: [self.publisher.part(), *self.templates.parts()],
             jobs_running=lambda: self.runner.running,
             jobs_running_max=settings.jobs_running_max,
         )
+
+    def _wake_runner(self) -> None:
+        """Have the queue looked at; the runner is made after the templates that ask for it."""
+        self.runner.wake()
 
     def servicers(self) -> Servicers:
         """The services over the use-cases."""

@@ -1,10 +1,15 @@
 """Every setting, in one place, read once: `STRATOPT_<NAME>` in the environment or its default."""
 
+import difflib
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stratopt_server.domain.market import EXCHANGE, TIMEFRAMES
 
 
 def _home(variable: str, *default: str) -> Path:
@@ -12,12 +17,30 @@ def _home(variable: str, *default: str) -> Path:
     return Path(os.environ.get(variable) or Path.home().joinpath(*default)) / "stratopt"
 
 
+PREFIX = "STRATOPT_"
+PORT_MAX = 65_535
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+def _check_listen(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or int(port) > PORT_MAX:
+        raise ValueError(f"must be HOST:PORT with a port from 0 to {PORT_MAX}, not {address!r}")
+    return address
+
+
+def _check_timeframe(timeframe: str) -> str:
+    if timeframe not in TIMEFRAMES:
+        raise ValueError(f"must be one of {', '.join(TIMEFRAMES)}, not {timeframe!r}")
+    return timeframe
+
+
 class Settings(BaseSettings):
     """What an operator may decide. Limits carry their unit in the name."""
 
-    model_config = SettingsConfigDict(env_prefix="STRATOPT_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
-    listen: str = "127.0.0.1:50051"
+    listen: Annotated[str, AfterValidator(_check_listen)] = "127.0.0.1:50051"
     """Address of the gRPC port; port 0 takes a free one. Only loopback is served until there is TLS."""
     data_dir: Path = Field(default_factory=lambda: _home("XDG_DATA_HOME", ".local", "share"))
     """Folder of bars and, by default, the database."""
@@ -25,15 +48,15 @@ class Settings(BaseSettings):
     """Folder of compiled kernels; may be emptied while no server runs."""
     database_url: str = ""
     """`sqlite:///PATH`; empty means stratopt.db in data_dir."""
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    default_exchange: str | None = None
+    default_exchange: Annotated[str, StringConstraints(pattern=f"^{EXCHANGE.pattern}$")] | None = None
     """Exchange meant where a request names none; unset means the only one there is."""
-    default_timeframe: str | None = None
+    default_timeframe: Annotated[str, AfterValidator(_check_timeframe)] | None = None
     """Timeframe meant where a request names none; unset means the only one there is."""
     default_taker_fee: float = Field(default=0.001, ge=0, lt=1)
     default_slippage: float = Field(default=0.0005, ge=0, lt=1)
-    default_initial_cash: PositiveFloat = 10_000.0
+    default_initial_cash: float = Field(default=10_000.0, ge=1e-3, le=1e15)
     default_min_trades: PositiveInt = 5
     default_max_iterations: PositiveInt = 100
     default_holdout: float = Field(default=0.3, ge=0, le=0.9)
@@ -44,9 +67,9 @@ class Settings(BaseSettings):
     """Memory a job may take beyond what its template had; over it the job fails."""
     job_attempts_max: PositiveInt = 3
     """Times a job is taken up again after its server was lost, before it fails."""
-    lease_seconds: PositiveFloat = 15.0
+    lease_seconds: Seconds = 15.0
     """How long a server is believed to work on a job without a sign of life."""
-    drain_seconds: PositiveFloat = 10.0
+    drain_seconds: Seconds = 10.0
     """How long running jobs may finish after SIGTERM, before they go back to pending."""
     report_template: bool = True
     """Load vectorbt into a second template at start, so that the first backtest does not wait for it."""
@@ -67,7 +90,7 @@ class Settings(BaseSettings):
     """Rows of an imported file."""
     message_bytes_max: PositiveInt = 4_194_304
     """Size of one gRPC message, either way."""
-    watch_heartbeat_seconds: PositiveFloat = 15.0
+    watch_heartbeat_seconds: Seconds = 15.0
     """Silence after which a Watch says that it is still there."""
     request_id_hours: PositiveInt = 24
     """How long a request_id is remembered."""
@@ -86,3 +109,17 @@ class Settings(BaseSettings):
     def signing_key_path(self) -> Path:
         """File of the key that signs packages."""
         return self.data_dir / "keys" / "signing.pem"
+
+
+def unknown_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Name every STRATOPT_ variable that is no setting, with the setting nearest to it.
+
+    Those of the gateway and of the client share the prefix and are none of ours.
+    """
+    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    foreign = (f"{PREFIX}GATEWAY_", f"{PREFIX}SERVER")
+    return {
+        name: next(iter(difflib.get_close_matches(name, known, 1)), "")
+        for name in environment
+        if name.startswith(PREFIX) and name not in known and not name.startswith(foreign)
+    }

@@ -403,3 +403,48 @@ async def test_one_over_the_memory_limit_fails_alone(tmp_path: Any) -> None:
             assert len([row async for row in client.strategies.list()]) == 2
     finally:
         server.stop()
+
+
+async def test_refusals_stay_readable(client: Client, walk: str) -> None:
+    """However much is wrong and however long it is, the refusal arrives with reasons and fields."""
+    with pytest.raises(InvalidRequest) as refusal:
+        await client.optimizations.start(
+            **{
+                **SEARCH,
+                "symbol": walk,
+                "param_ranges": {"fast_period": {"choices": [-n for n in range(500)]}},
+            }
+        )
+    assert refusal.value.reason == "PARAMETER_OUT_OF_RANGE"
+    assert "things are wrong" in str(refusal.value.args[0]) or len(refusal.value.violations) >= 10
+    with pytest.raises(NotFound) as unknown:
+        await client.strategies.get("x" * 9_000)
+    assert unknown.value.reason == "STRATEGY_NOT_FOUND"
+    with pytest.raises(InvalidRequest):
+        await client.backtests.start(symbol=walk, strategy_id="ma_cross_v1.0", params={"y" * 3_000: 1})
+
+
+async def test_long_strategies_are_listed(client: Client) -> None:
+    """Strategies of the largest size are listed page by page, none lost, none refused."""
+    code = "#" * 262_000
+    made = {f"long_{number}" for number in range(20)}
+    for strategy_id in made:
+        await client.strategies.create(strategy_id, name="long", version="1", code=code)
+    assert {row.id async for row in client.strategies.list(name="long")} == made
+
+
+async def test_negative_sequence_is_refused(client: Client, walk: str) -> None:
+    """A watch cannot resume before the beginning."""
+    handle = await client.backtests.start(symbol=walk, strategy_id="ma_cross_v1.0")
+    with pytest.raises(InvalidRequest) as refusal:
+        [event async for event in handle.watch(after_sequence=-1)]
+    assert "after_sequence" in str(refusal.value)
+    await handle.result(timeout=60)
+
+
+async def test_same_bars_again_change_nothing(client: Client, bars_file: Any) -> None:
+    """Importing the same bars again answers UNCHANGED and does not claim that they were replaced."""
+    first = await client.market_data.import_file(bars_file, symbol="SAME/USDT")
+    again = await client.market_data.import_file(bars_file, symbol="SAME/USDT")
+    assert again.outcome == market_data_service_pb2.IMPORT_OUTCOME_UNCHANGED
+    assert again.dataset == first.dataset

@@ -3,6 +3,10 @@
 import asyncio
 import os
 import signal
+import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -289,12 +293,47 @@ def test_server_starts_without_the_engine(server: ServerProcess) -> None:
     assert "numpy" in maps
 
 
-def test_public_address_is_refused(tmp_path: Path) -> None:
-    """Without TLS and credentials the server binds loopback only, and says which setting is at fault."""
-    import subprocess
-    import sys
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STRATOPT_LISTEN", "0.0.0.0:0"),
+        ("STRATOPT_LISTEN", "127.0.0.1:99999"),
+        ("STRATOPT_LISTEN", "127.0.0.1"),
+        ("STRATOPT_RELAY_BIND", "tcp://0.0.0.0:5556"),
+        ("STRATOPT_LOG_LEVEL", "LOUD"),
+        ("STRATOPT_LEASE_SECONDS", "inf"),
+        ("STRATOPT_DEFAULT_TIMEFRAME", "7q"),
+        ("STRATOPT_DEFAULT_EXCHANGE", "BAD EX"),
+        ("STRATOPT_DATABASE_URL", "mysql://somewhere"),
+        ("STRATOPT_JOBS_RUNING_MAX", "1"),
+        ("STRATOPT_DATA_DIR", "/proc/nowhere"),
+    ],
+)
+def test_wrong_setting_is_one_line(tmp_path: Path, name: str, value: str) -> None:
+    """A setting that cannot be ends the start with exit code 2 and one line that names it."""
+    environment = {**os.environ, "STRATOPT_LISTEN": "127.0.0.1:0", "STRATOPT_DATA_DIR": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-m", "stratopt_server"],
+        env={**environment, name: value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert name in ended.stderr or value.partition(":")[0] in ended.stderr
+    if name == "STRATOPT_JOBS_RUNING_MAX":
+        assert "did you mean STRATOPT_JOBS_RUNNING_MAX" in ended.stderr
 
-    environment = {**os.environ, "STRATOPT_LISTEN": "0.0.0.0:0", "STRATOPT_DATA_DIR": str(tmp_path)}
+
+def test_taken_port_is_one_line(server: ServerProcess, tmp_path: Path) -> None:
+    """A port that another server listens on is told in one line, with what to do."""
+    environment = {
+        **os.environ,
+        "STRATOPT_LISTEN": server.address,
+        "STRATOPT_DATA_DIR": str(tmp_path),
+        "STRATOPT_RELAY_BIND": "",
+    }
     ended = subprocess.run(
         [sys.executable, "-m", "stratopt_server"],
         env=environment,
@@ -303,8 +342,31 @@ def test_public_address_is_refused(tmp_path: Path) -> None:
         check=False,
     )
     assert ended.returncode == 2
-    assert "STRATOPT_LISTEN=0.0.0.0:0" in ended.stderr
+    assert "another server may listen there" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+async def test_queue_outlives_a_locked_database(own_server: ServerProcess, own_client: Client) -> None:
+    """After the database was locked for a while, the next job runs as if nothing had been."""
+    holder = sqlite3.connect(own_server.data_dir / "stratopt.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    await asyncio.sleep(3)
+    holder.execute("ROLLBACK")
+    holder.close()
+    handle = await own_client.optimizations.start(symbol="LONG/USDT", **{**LONG, "max_iterations": 10})
+    assert (await handle.result(timeout=30)).progress.done == 10
+
+
+async def test_drain_does_not_wait_for_a_template(tmp_path: Path, long_bars: Path) -> None:
+    """SIGTERM while the template is loading ends the server in about drain_seconds; the job stays pending."""
+    cold = {"STRATOPT_DRAIN_SECONDS": "0.5", "STRATOPT_CACHE_DIR": str(tmp_path / "cold")}
+    server = ServerProcess(tmp_path / "data", {**cold, "STRATOPT_REPORT_TEMPLATE": "false"})
+    began = time.monotonic()
+    async with Client(server.address) as client:
+        assert (await client.strategies.get("ma_cross_v1.0")).runnable
+    assert long_bars
+    assert server.terminate() == 0
+    assert time.monotonic() - began < 10
 
 
 async def test_health_and_reflection(server: ServerProcess) -> None:

@@ -29,7 +29,6 @@ from hypothesis import strategies as st
 from storage_tools import exactly
 
 from stratopt_server.domain.market import to_microseconds
-from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.optimization import Trial, TrialStatus
 from stratopt_server.domain.parameters import ParameterValue
 from stratopt_server.domain.ports import (
@@ -45,11 +44,7 @@ from stratopt_server.domain.runs import Scenario
 
 COLUMNS = ("time", "equity", "drawdown", "position", "benchmark_equity")
 BEFORE_THE_FIRST = -1
-FIGURES = {
-    ReportOrder.SHARPE: "sharpe_ratio",
-    ReportOrder.RETURN: "total_return",
-    ReportOrder.DRAWDOWN: "max_drawdown",
-}
+FIGURES = ("sharpe_ratio", "total_return", "max_drawdown")
 ids = itertools.count()
 
 
@@ -167,33 +162,26 @@ class ReportStoreContract:
         return job.id
 
     @staticmethod
-    def add_many(storage: Storage) -> dict[str, tuple[float, Metrics]]:
-        """Store reports with figures that repeat or are not defined; return each one's time and metrics."""
-        stored = {}
+    def add_many(storage: Storage, order: ReportOrder = ReportOrder.NEWEST) -> list[ReportKey]:
+        """Store reports, some alike and one without figures; return the places of those that have one."""
+        places = []
         for number, figure in enumerate([0.5, None, -1.0, 0.5, 2.0, 0.0, 0.5]):
             job = make_job(f"bt_{number}", make_backtest_spec(scenario=scenario_of(number)))
-            figures = dict.fromkeys(FIGURES.values(), figure)
-            report = replace(make_report(), metrics=make_metrics(**figures))
+            report = replace(make_report(), metrics=make_metrics(**dict.fromkeys(FIGURES, figure)))
             moment = at(number // 2 + 1e-6)
             storage.jobs.add(job)
             storage.reports.add(job, report, "", now=moment)
-            stored[job.id] = (to_microseconds(moment), report.metrics)
-        return stored
+            key = to_microseconds(moment) if order is ReportOrder.NEWEST else figure
+            places += [] if key is None else [ReportKey(key, job.id)]
+        return places
 
     @pytest.mark.parametrize("limit", [1, 2, 3, 10])
     @pytest.mark.parametrize("order", ReportOrder)
     def test_pages_of_reports(
         self, storage: Storage, reports: ReportStore, order: ReportOrder, limit: int
     ) -> None:
-        """Pages show each report with the figure once, best or newest first; of equals the greater id first."""
-        stored = self.add_many(storage)
-        keys = [
-            ReportKey(
-                moment if order is ReportOrder.NEWEST else getattr(metrics, FIGURES[order]), backtest_id
-            )
-            for backtest_id, (moment, metrics) in stored.items()
-            if order is ReportOrder.NEWEST or getattr(metrics, FIGURES[order]) is not None
-        ]
+        """Pages show each report that has the figure once, best or newest first; of equals the greater id."""
+        keys = self.add_many(storage, order)
         sign = -1 if order is ReportOrder.DRAWDOWN else 1
         expected = sorted(keys, key=lambda key: (sign * key.figure, key.id), reverse=True)
         found: list[ReportKey] = []

@@ -24,11 +24,8 @@ WRITER_SECONDS = 0.2
 """Long enough for a writer that does not wait."""
 OPEN = "import sys; from stratopt_server.storage.sql import SqlStorage; SqlStorage.open(sys.argv[1]).close()"
 
-MIGRATIONS = sorted(
-    entry.name
-    for entry in (files("stratopt_server.storage") / "migrations").iterdir()
-    if entry.name.endswith(".sql")
-)
+FOLDER = files("stratopt_server.storage") / "migrations"
+MIGRATIONS = sorted(entry.name for entry in FOLDER.iterdir() if entry.name.endswith(".sql"))
 
 
 def url_of(path: Path) -> str:

@@ -13,6 +13,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from stratopt.v1 import (
+    backtest_pb2,
     backtest_service_pb2,
     market_data_service_pb2,
     optimization_pb2,
@@ -21,7 +22,15 @@ from stratopt.v1 import (
 )
 from stratopt_server.domain.errors import Violations
 from stratopt_server.domain.ports import Cursor, Page
-from stratopt_server.wire.paging import cursor_key, cut_page, page_of, page_size, read_token, write_token
+from stratopt_server.wire.paging import (
+    PAGE_BYTES_MAX,
+    cursor_key,
+    cut_page,
+    page_of,
+    page_size,
+    read_token,
+    write_token,
+)
 
 LISTS: list[Any] = [
     strategy_service_pb2.ListStrategiesRequest,
@@ -95,15 +104,32 @@ def test_negative_page_size(list_: Any, asked: int) -> None:
     assert fault.facts == {"value": str(asked)}
 
 
+def sent(row: Row) -> backtest_pb2.Backtest:
+    """Write a row as a message."""
+    return backtest_pb2.Backtest(id=row.id)
+
+
 @pytest.mark.parametrize(
     ("rows", "shown", "more"), [(0, 0, False), (2, 2, False), (3, 3, False), (4, 3, True)]
 )
 def test_cut_page(rows: int, shown: int, more: bool) -> None:
     """A page is cut to its size; only if there was a row more does it lead on."""
     made = [Row(f"bt_{number}", NOW) for number in range(rows)]
-    cut, token = cut_page(Backtests(page_size=3), made, cursor_key)
-    assert list(cut) == made[:shown]
+    cut, token = cut_page(Backtests(page_size=3), made, sent, key=cursor_key)
+    assert [message.id for message in cut] == [row.id for row in made[:shown]]
     assert bool(token) is more
+
+
+def test_cut_page_by_bytes() -> None:
+    """A page of long rows ends before it is too large, with at least one, and leads on to the rest."""
+    made = [Row("x" * (PAGE_BYTES_MAX // 3), NOW) for _ in range(4)]
+    cut, token = cut_page(Backtests(page_size=50), made, sent, key=cursor_key)
+    assert len(cut) == 2
+    assert token
+    huge = [Row("x" * (PAGE_BYTES_MAX + 1), NOW), Row("y", NOW)]
+    cut, token = cut_page(Backtests(), huge, sent, key=cursor_key)
+    assert len(cut) == 1
+    assert token
 
 
 @given(moments, st.text(max_size=50), st.integers(1, 3))
@@ -111,7 +137,7 @@ def test_token_leads_on(moment: datetime, row_id: str, size: int) -> None:
     """The token of a page leads behind its last row, to the microsecond, whatever size comes next."""
     request = Backtests(page_size=size, symbol="BTC/USDT")
     last = Row(row_id, moment)
-    _, token = cut_page(request, [last] * (size + 1), cursor_key)
+    _, token = cut_page(request, [last] * (size + 1), sent, key=cursor_key)
     violations = Violations()
     page = page_of(Backtests(page_size=7, symbol="BTC/USDT", page_token=token), violations)
     violations.refuse_if_any()

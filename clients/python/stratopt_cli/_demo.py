@@ -1,4 +1,4 @@
-"""`stratopt demo`: the whole service on real bars, in a minute, with nothing left behind."""
+"""`stratopt demo`: the whole service on real bars, in a minute, with only its report left behind."""
 
 import asyncio
 import bisect
@@ -6,31 +6,30 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import RenderableType
 from rich.text import Text
 
 from stratopt.v1.backtest_pb2 import SeriesChunk
-from stratopt.v1.dataset_pb2 import Dataset
 from stratopt.v1.optimization_pb2 import Optimization
 from stratopt_cli._arguments import Json, examples
 from stratopt_cli._backtest import write_report
 from stratopt_cli._data import import_file
+from stratopt_cli._demo_approval import play_approval, play_planted
+from stratopt_cli._demo_stage import STRATEGY, Demo, backtest, search
 from stratopt_cli._figures import percent
-from stratopt_cli._follow import follow_backtest, follow_optimization
+from stratopt_cli._follow import follow_backtest
 from stratopt_cli._local_server import local_server
 from stratopt_cli._parse import file_name
 from stratopt_cli._render import import_views, metrics_table, optimization_views
 from stratopt_cli._serve import SERVER_MODULE
 from stratopt_cli._session import CommandFailed, Interrupted, Session, require, session_of
 from stratopt_cli._verdict import verdict
-from stratopt_client import BacktestHandle, Client, ImportOptions, ParamRanges, Params, to_dict
+from stratopt_client import BacktestHandle, Client, ImportOptions, ParamRanges, to_dict
 
-STRATEGY = "ma_cross_v1.0"
 RANGES: ParamRanges = {
     "fast_period": {"min": 2, "max": 60},
     "slow_period": {"min": 10, "max": 250},
@@ -51,26 +50,6 @@ class Bars:
     options: ImportOptions
 
 
-@dataclass(slots=True)
-class Demo:
-    """One run of the demo: the client of its server, and what there is to show in the end."""
-
-    session: Session
-    client: Client
-    document: dict[str, Any] = field(default_factory=dict)
-
-    def show(self, name: str, message: object, *views: RenderableType) -> None:
-        """Show a result at once; as JSON it waits for the others."""
-        self.document[name] = message
-        if not self.session.as_json:
-            for view in views:
-                self.session.out.print(view)
-
-    def step(self, title: str) -> None:
-        """Say what comes next."""
-        self.session.err.print(f"\n{title}", style="bold", markup=False)
-
-
 def demo(
     context: typer.Context,
     *,
@@ -86,11 +65,12 @@ def demo(
     ),
     as_json: Json = False,
 ) -> None:
-    """Show the whole service on real bars: import, search, backtest, and an honest look at the result.
+    """Show the whole service: real bars, a search, an honest look, a decision; then an approval.
 
     Starts a server of its own in a temporary folder, and stops it again.
     The bars are 20 years of the S&P 500, which come with a Python package,
-    so no network is needed.
+    so no network is needed. What an approval looks like is shown on generated
+    bars with an edge planted in them.
     """
     session = session_of(context, None, as_json)
     if data is not None and symbol is None and file_name(data).symbol is None:
@@ -105,20 +85,21 @@ demo_epilog = examples("stratopt demo", "stratopt demo --data binance_BTC-USDT_1
 
 async def _demo(session: Session, data: Path | None, symbol: str | None, report: Path) -> None:
     require(SERVER_MODULE, extra="server")
+    require("zmq", extra="packages")
     with tempfile.TemporaryDirectory(prefix="stratopt-demo-") as name, _ended_by_signals():
         folder = Path(name)
         session.note("starting a server of its own in a temporary folder ...")
         try:
             async with local_server(folder) as address, Client(address) as client:
                 bars = await asyncio.to_thread(_bars, folder, data, symbol)
-                await _play(Demo(session, client), bars, report)
+                await _play(Demo(session, client), folder, bars, report)
         except asyncio.CancelledError:
             session.note("interrupted: the demo's server is stopped, nothing is left behind")
             raise Interrupted from None
 
 
-async def _play(demo: Demo, bars: Bars, report: Path) -> None:
-    """Do what a user would: import, search, look hard at the result, check it by backtests."""
+async def _play(demo: Demo, folder: Path, bars: Bars, report: Path) -> None:
+    """Do what a user would: import, search, look hard at the result, check it, ask for approval."""
     session = demo.session
     demo.step(f"1. Import {bars.symbol}")
     imported = await import_file(session, demo.client, bars.file, bars.symbol, bars.options)
@@ -126,43 +107,23 @@ async def _play(demo: Demo, bars: Bars, report: Path) -> None:
     dataset = imported.dataset
 
     # It is shown last, but loading what makes reports takes a while; the search does not need it.
-    defaults = await _backtest(demo, dataset, {})
+    defaults = await backtest(demo, dataset, {})
     demo.step(f"2. Search {TRIALS:,} parameter sets of {STRATEGY} for the best Sharpe ratio")
-    found = await _search(demo, dataset)
+    found = await search(demo, dataset, RANGES, max_iterations=TRIALS, seed=SEED, min_trades=ROUND_TRIPS_MIN)
     demo.show("optimization", to_dict(found), *optimization_views(found))
 
     demo.step("3. What that means")
     demo.show("verdict", verdict(found), Text(verdict(found)))
 
     demo.step("4. Backtests over all bars; the first one of a new server waits until the engine is loaded")
-    best = await _backtest(demo, dataset, found.best.trial.params) if found.HasField("best") else defaults
+    best = await backtest(demo, dataset, found.best.trial.params) if found.HasField("best") else defaults
     await _compare(demo, defaults, best, found)
     demo.document["report"] = await write_report(session, best, report)
+
+    await play_approval(demo, best.id)
+    await play_planted(demo, folder)
     if session.as_json:
         session.show(demo.document)
-
-
-async def _backtest(demo: Demo, dataset: Dataset, params: Params) -> BacktestHandle:
-    return await demo.client.backtests.start(
-        dataset.symbol, STRATEGY, params=params, exchange=dataset.exchange, timeframe=dataset.timeframe
-    )
-
-
-async def _search(demo: Demo, dataset: Dataset) -> Optimization:
-    handle = await demo.client.optimizations.start(
-        dataset.symbol,
-        STRATEGY,
-        RANGES,
-        optimization_target="sharpe",
-        algorithm="random",
-        max_iterations=TRIALS,
-        seed=SEED,
-        min_trades=ROUND_TRIPS_MIN,
-        exchange=dataset.exchange,
-        timeframe=dataset.timeframe,
-    )
-    await follow_optimization(demo.session, handle)
-    return await handle.result()
 
 
 async def _compare(demo: Demo, defaults: BacktestHandle, best: BacktestHandle, found: Optimization) -> None:

@@ -58,6 +58,11 @@ def value(text: str) -> ParamValue:
     return text
 
 
+def criteria(written: Iterable[str]) -> dict[str, ParamValue]:
+    """Read `name=value` each."""
+    return {name: value(text) for name, text in _pairs(written, "--criterion", "psr_oos=0.9")}
+
+
 def _pairs(written: Iterable[str], option: str, example: str) -> Iterable[tuple[str, str]]:
     seen: set[str] = set()
     for pair in written:

@@ -26,7 +26,7 @@ def serve(
         typer.Option(metavar="HOST:PORT", help="Address to listen on; port 0 takes a free one."),
     ] = None,
     data_dir: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="Folder of bars, compiled kernels and the database.")
+        str | None, typer.Option(metavar="FOLDER", help="Folder of bars and the database.")
     ] = None,
     database_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Database, if not the one in the data folder.")

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from stratopt_cli import _backtest, _data, _optimize, _strategy
+from stratopt_cli import _backtest, _data, _optimize, _package, _strategy
+from stratopt_cli._approve import approve, approve_epilog
 from stratopt_cli._arguments import CONNECTION, Json, examples
 from stratopt_cli._demo import demo, demo_epilog
+from stratopt_cli._gateway import gateway, up
 from stratopt_cli._serve import serve
 from stratopt_cli._session import EXIT_REFUSED, Session
 from stratopt_client import DEFAULT_TARGET
@@ -20,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog=examples(
         "stratopt demo",
-        "stratopt serve",
+        "stratopt up",
         "stratopt data import binance_BTC-USDT_1h.parquet",
         "stratopt backtest run ma_cross_v1.0 BTC/USDT --html report.html",
         "stratopt optimize run ma_cross_v1.0 BTC/USDT --range fast_period=5:50:1",
@@ -34,10 +36,19 @@ app.command(rich_help_panel=STARTING, epilog=demo_epilog)(demo)
 app.command(
     rich_help_panel=STARTING, epilog=examples("stratopt serve", "stratopt serve --data-dir ./stratopt-data")
 )(serve)
+app.command(
+    rich_help_panel=STARTING,
+    epilog=examples("stratopt gateway", "stratopt gateway --server 127.0.0.1:50051 --listen 127.0.0.1:8080"),
+)(gateway)
+app.command(
+    rich_help_panel=STARTING, epilog=examples("stratopt up", "stratopt up --data-dir ./stratopt-data")
+)(up)
 app.add_typer(_data.app, name="data", rich_help_panel=WORKING)
 app.add_typer(_strategy.app, name="strategy", rich_help_panel=WORKING)
 app.add_typer(_backtest.app, name="backtest", rich_help_panel=WORKING)
 app.add_typer(_optimize.app, name="optimize", rich_help_panel=WORKING)
+app.command(rich_help_panel=WORKING, epilog=approve_epilog)(approve)
+app.add_typer(_package.app, name="package", rich_help_panel=WORKING)
 
 
 @app.callback()

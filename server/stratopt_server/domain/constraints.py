@@ -11,12 +11,23 @@ from typing import Any
 
 import numpy as np
 
+
+def _undefined_by_zero(divide: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A point that divides by zero satisfies no relation, alone or among many."""
+
+    def divided(left: Any, right: Any) -> Any:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(np.equal(right, 0), np.nan, divide(left, right))
+
+    return divided
+
+
 BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Mod: operator.mod,
+    ast.Div: _undefined_by_zero(np.divide),
+    ast.Mod: _undefined_by_zero(np.mod),
 }
 COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt,
@@ -37,13 +48,18 @@ def holds(expression: str, values: Mapping[str, Any]) -> Any:
 
     Raises ValueError for anything but arithmetic and comparison, KeyError for an unknown name.
     """
-    return _evaluate(ast.parse(expression, mode="eval").body, values)
+    try:
+        tree = ast.parse(expression, mode="eval")
+    except SyntaxError as error:
+        raise ValueError(f"{expression!r} is no expression: {error.msg}") from error
+    return _evaluate(tree.body, values)
 
 
 def _evaluate(node: ast.expr, values: Mapping[str, Any]) -> Any:
     match node:
         case ast.Name(id=name):
-            return values[name]
+            value = np.asarray(values[name])
+            return value.astype(np.int64) if value.dtype == np.bool_ else value  # flags count as numbers
         case ast.Constant(value=int() | float() as number):
             return number
         case ast.BinOp(left=left, op=op, right=right) if type(op) in BINARY:

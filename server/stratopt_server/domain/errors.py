@@ -14,6 +14,17 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
+VIOLATIONS_SHOWN_MAX = 20
+"""Faults named in one refusal; a caller with more has enough to mend first."""
+MESSAGE_LENGTH_MAX = 200
+"""Characters of one fault's message, and of one value it names: a status must fit into 8 KB of trailers."""
+FIELD_LENGTH_MAX = 100
+
+
+def shorten(text: str, length_max: int = MESSAGE_LENGTH_MAX) -> str:
+    """Cut a text that a caller made long."""
+    return text if len(text) <= length_max else f"{text[: length_max - 3]}..."
+
 
 class Code(Enum):
     """Canonical status codes, in order of precedence when one request has several faults."""
@@ -68,12 +79,16 @@ class RequestRefused(StratoptError):
 
     def __init__(self, violations: Iterable[Violation]) -> None:
         """Take code, reason and facts from the gravest violation; keep them all."""
-        found = tuple(violations)
-        assert found, "a refusal names at least one violation"
+        every = tuple(violations)
+        assert every, "a refusal names at least one violation"
+        found = every[:VIOLATIONS_SHOWN_MAX]
         order = list(Code)
         gravest = min(found, key=lambda violation: order.index(violation.code))
+        listed = "; ".join(f"{violation.field}: {violation.message}" for violation in found)
+        if len(every) > len(found):
+            listed = f"{len(every)} things are wrong, the first {len(found)} of them: {listed}"
         super().__init__(
-            "; ".join(f"{violation.field}: {violation.message}" for violation in found),
+            shorten(listed, 5 * MESSAGE_LENGTH_MAX),
             code=gravest.code,
             reason=gravest.reason,
             facts={**gravest.facts, "field": gravest.field},
@@ -86,6 +101,7 @@ class NotFound(StratoptError):
 
     def __init__(self, kind: str, resource_id: str) -> None:
         """`kind` is the resource's word, e.g. `backtest`."""
+        resource_id = shorten(resource_id)
         message = f"there is no {kind} {resource_id!r}"
         reason = f"{kind.upper()}_NOT_FOUND"
         field_name = f"{kind}_id"
@@ -151,9 +167,14 @@ class Unavailable(StratoptError):
 class Violations:
     """Collects everything that is wrong with a request, to refuse it once."""
 
-    def __init__(self) -> None:
-        """Start with none."""
-        self._found: list[Violation] = []
+    def __init__(self, found: Iterable[Violation] = ()) -> None:
+        """Start with those that were found before."""
+        self._found: list[Violation] = list(found)
+
+    @property
+    def found(self) -> tuple[Violation, ...]:
+        """Everything that was noted."""
+        return tuple(self._found)
 
     def add(
         self,
@@ -165,8 +186,9 @@ class Violations:
         **facts: object,
     ) -> None:
         """Note one fault; the keyword arguments are the values its message names."""
-        texts = {name: str(value) for name, value in facts.items()}
-        self._found.append(Violation(field_path, reason, message, code, texts))
+        texts = {name: shorten(str(value)) for name, value in facts.items()}
+        at = shorten(field_path, FIELD_LENGTH_MAX)
+        self._found.append(Violation(at, reason, shorten(message), code, texts))
 
     def has(self, field_path: str) -> bool:
         """Tell whether the field, or something below it, is wrong already."""

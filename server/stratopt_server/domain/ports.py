@@ -123,8 +123,15 @@ class JobStore(Protocol):
         """Return a page of the jobs that match, newest first."""
         ...
 
-    def claim(self, owner: str, *, now: datetime, lease_until: datetime) -> Job | None:
-        """Turn the oldest pending job into a running one of this owner; None if none waits."""
+    def claim(
+        self,
+        owner: str,
+        *,
+        now: datetime,
+        lease_until: datetime,
+        kinds: frozenset[JobKind] = frozenset(JobKind),
+    ) -> Job | None:
+        """Turn the oldest pending job of those kinds into a running one of this owner, if one waits."""
         ...
 
     def renew(self, owner: str, *, lease_until: datetime) -> None:

@@ -48,8 +48,8 @@ class Axis:
         match self.range:
             case IntegerRange(minimum, _, step):
                 return minimum + index * step
-            case RealRange(minimum, _, float() as step):
-                return minimum + index * step
+            case RealRange(minimum, maximum, float() as step):
+                return min(minimum + index * step, maximum)
             case ChoiceList(values):
                 return values[index]
         raise AssertionError(self.range)
@@ -59,7 +59,8 @@ class Axis:
         assert isinstance(self.range, RealRange)
         low, high = self.range.minimum, self.range.maximum
         if self.range.log:
-            return min(max(math.exp(math.log(low) + share * math.log(high / low)), low), high)
+            logarithm = math.log(low) + share * (math.log(high) - math.log(low))
+            return min(max(math.exp(logarithm), low), high)
         return low + share * (high - low)
 
 
@@ -141,8 +142,9 @@ class SearchSpace:
         match axis.range:
             case IntegerRange(minimum, _, step):
                 return minimum + index * step
-            case RealRange(minimum, _, float() as step):
-                return minimum + index * step
+            case RealRange(minimum, maximum, float() as step):
+                points: NDArray[np.float64] = np.minimum(minimum + index * step, maximum)
+                return points
             case ChoiceList(values):
                 return np.array(values)[index]
         raise AssertionError(axis.range)

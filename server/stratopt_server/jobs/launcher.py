@@ -71,10 +71,16 @@ class ProcessLauncher:
     templates: Templates
     settings: Settings
 
+    def kinds(self) -> frozenset[JobKind]:
+        """Kinds of jobs that a process can be started for now."""
+        return frozenset(kind for kind in JobKind if self._template(kind).takes_tasks)
+
+    def _template(self, kind: JobKind) -> Template:
+        return self.templates.report if kind is JobKind.BACKTEST else self.templates.sweep
+
     async def launch(self, job: Job) -> JobAttempt:
         """Start the process of a job that was claimed."""
-        is_backtest = job.kind is JobKind.BACKTEST
-        template = self.templates.report if is_backtest else self.templates.sweep
+        template = self._template(job.kind)
         task = RunJob(
             kind=job.kind,
             job_id=job.id,

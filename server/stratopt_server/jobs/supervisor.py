@@ -4,9 +4,10 @@ import asyncio
 import hashlib
 import logging
 import os
+import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,8 +74,8 @@ class Worker:
 class Template:
     """One template process, started again whenever it is lost."""
 
-    def __init__(self, name: str, *arguments: str, cache_dir: Path) -> None:
-        """`arguments` go to the template's command line."""
+    def __init__(self, name: str, *arguments: str, cache_dir: Path, on_ready: Callable[[], None]) -> None:
+        """`arguments` go to the template's command line; `on_ready` is called when it has loaded."""
         self.name = name
         self._arguments = arguments
         self._cache_dir = cache_dir / f"kernels-{_engine_digest()}"
@@ -84,6 +85,8 @@ class Template:
         self._process: asyncio.subprocess.Process | None = None
         self._ready = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._loading_since = float("inf")
+        self._on_ready = on_ready
 
     @property
     def pid(self) -> int | None:
@@ -95,9 +98,20 @@ class Template:
         """Tell whether everything is loaded."""
         return self._ready.is_set()
 
+    @property
+    def takes_tasks(self) -> bool:
+        """Tell whether a task should be given to it now.
+
+        One that is loading is spared: what waits for it would hold a place that others can use. One that
+        loads for too long is not, so that its tasks fail with a reason instead of waiting for ever.
+        """
+        loading = asyncio.get_running_loop().time() - self._loading_since
+        return self._keeper is None or self.is_ready or loading > READY_SECONDS_MAX
+
     def start(self) -> None:
         """Begin to keep a template process running."""
         if self._keeper is None:
+            self._loading_since = asyncio.get_running_loop().time()
             self._keeper = asyncio.create_task(self._keep(), name=f"template {self.name}")
 
     async def stop(self) -> None:
@@ -125,8 +139,10 @@ class Template:
         self._workers[self._runs] = worker
         try:
             socket.send_fds(self._socket, [encode(Start(self._runs, task))], [writing])
-        except OSError:  # the template has just been lost: its keeper will say so to the worker
+        except OSError:  # the template has just been lost
             log.warning("template %s was lost", self.name)
+            self._workers.pop(self._runs, None)
+            worker.end(Ended(None, signal.SIGKILL))
         finally:
             os.close(writing)
         return worker
@@ -143,6 +159,8 @@ class Template:
             began = asyncio.get_running_loop().time()
             try:
                 await self._live()
+            except OSError:
+                log.exception("template %s could not be started", self.name)
             finally:
                 self._lose_workers()
             if asyncio.get_running_loop().time() - began > RESTART_SECONDS_MAX:
@@ -176,6 +194,7 @@ class Template:
                 pass
             finally:
                 self._ready.clear()
+                self._loading_since = asyncio.get_running_loop().time()
                 self._socket = None
                 await self._end_process()
 
@@ -195,6 +214,7 @@ class Template:
         match message:
             case Ready():
                 self._ready.set()
+                self._on_ready()
             case Exited(run=run, code=code, signal=number):
                 worker = self._workers.pop(run, None)
                 if worker is not None:
@@ -203,7 +223,7 @@ class Template:
     def _lose_workers(self) -> None:
         """The kernel killed them when their template died."""
         for worker in self._workers.values():
-            worker.end(Ended(None, 9))
+            worker.end(Ended(None, signal.SIGKILL))
         self._workers.clear()
 
     async def _end_process(self) -> None:
@@ -229,9 +249,10 @@ class Template:
 class Templates:
     """The templates of one server: one with the kernels, one with vectorbt for reports too."""
 
-    def __init__(self, cache_dir: Path) -> None:
-        self.sweep = Template("sweep", cache_dir=cache_dir)
-        self.report = Template("report", "--report", cache_dir=cache_dir)
+    def __init__(self, cache_dir: Path, *, on_ready: Callable[[], None]) -> None:
+        """`on_ready` is called whenever one has loaded."""
+        self.sweep = Template("sweep", cache_dir=cache_dir, on_ready=on_ready)
+        self.report = Template("report", "--report", cache_dir=cache_dir, on_ready=on_ready)
 
     def parts(self) -> list[Part]:
         """How they are."""

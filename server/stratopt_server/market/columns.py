@@ -63,8 +63,13 @@ class ColumnStore:
             raise Unavailable(message, reason="BARS_ABSENT", facts={"content_hash": content_hash})
         try:
             columns = [open_memmap(path / f"{name}.npy", mode="r") for name in COLUMN_TYPES]
-        except (OSError, ValueError):
+        except (FileNotFoundError, EOFError, ValueError):
             raise _damaged(content_hash) from None
+        except OSError as error:  # no descriptor or no memory left, perhaps: the bars may be sound
+            message = f"the bars cannot be read now ({error.strerror}): try again"
+            raise Unavailable(
+                message, reason="BARS_UNREADABLE", facts={"content_hash": content_hash}
+            ) from error
         found = [(column.dtype.str, column.shape) for column in columns]
         if found != [(kind, (len(columns[0]),)) for kind in COLUMN_TYPES.values()]:
             raise _damaged(content_hash)

@@ -24,6 +24,7 @@ class RandomSearcher:
         self._space = space
         self._seed = seed
         self._batch = 0
+        self._used_up = False
         self._seen: set[tuple[ParameterValue, ...]] = set()
         size = space.size
         self._shuffled: NDArray[np.int64] | None = None
@@ -37,9 +38,13 @@ class RandomSearcher:
         if self._shuffled is not None:
             numbers, self._shuffled = self._shuffled[:count], self._shuffled[count:]
             return [self._space.params(self._space.lattice_point(number)) for number in numbers.tolist()]
+        if self._used_up:
+            return []
         self._batch += 1
         rng = np.random.default_rng(np.random.SeedSequence([self._seed, self._batch]))
-        return [self._space.params(point) for point in self._draw(count, rng)]
+        points = self._draw(count, rng)
+        self._used_up = len(points) < count
+        return [self._space.params(point) for point in points]
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Nothing to learn: the draws do not depend on results."""

@@ -1,6 +1,7 @@
 """Opens the database and brings its tables up to date."""
 
 import re
+import time
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -10,7 +11,12 @@ import peewee
 
 BUSY_TIMEOUT_SECONDS = 30
 """How long a writer waits for another one before it gives up."""
+RETRY_SECONDS = 0.02
 SQLITE_URL = "sqlite:///"
+
+
+class DatabaseUnusable(RuntimeError):
+    """The database is there, and cannot be opened."""
 
 
 class UnsupportedDatabase(ValueError):
@@ -29,8 +35,17 @@ def connect(url: str) -> peewee.Database:
         timeout=BUSY_TIMEOUT_SECONDS,
         lock_type="IMMEDIATE",  # a transaction that will write queues at its start, never half-way
     )
-    database.connect()
-    return database
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            database.connect()
+        except (peewee.DatabaseError, peewee.InterfaceError) as error:
+            # Turning WAL on does not wait for another writer by itself.
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise DatabaseUnusable(f"{path} cannot be opened as the database: {error}") from error
+            time.sleep(RETRY_SECONDS)
+        else:
+            return database
 
 
 def migrate(database: peewee.Database) -> None:

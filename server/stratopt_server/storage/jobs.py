@@ -75,11 +75,19 @@ class SqlJobStore:
             query = query.where(rows.status == wanted.status.value)
         return [_job(row) for row in newest_first(query, rows, page)]
 
-    def claim(self, owner: str, *, now: datetime, lease_until: datetime) -> Job | None:
-        """Turn the oldest pending job into a running one of this owner; None if none waits."""
+    def claim(
+        self,
+        owner: str,
+        *,
+        now: datetime,
+        lease_until: datetime,
+        kinds: frozenset[JobKind] = frozenset(JobKind),
+    ) -> Job | None:
+        """Turn the oldest pending job of those kinds into a running one of this owner, if one waits."""
         rows = self._jobs
         with self._database.atomic():
-            waiting = rows.select().where(rows.status == JobStatus.PENDING.value)
+            of_kinds = rows.kind.in_([kind.value for kind in kinds])
+            waiting = rows.select().where((rows.status == JobStatus.PENDING.value) & of_kinds)
             row = waiting.order_by(rows.created_at, rows.id).first()
             if row is None:
                 return None

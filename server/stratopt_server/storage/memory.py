@@ -3,11 +3,12 @@
 import copy
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol, TypeVar
+from functools import wraps
+from typing import Any, Protocol, TypeVar
 
 from stratopt_server.domain.decisions import Decision, ParameterPackage, Place
 from stratopt_server.domain.errors import AlreadyExists, InUse, NotFound
@@ -59,6 +60,7 @@ class Listed(Protocol):
 
 
 L = TypeVar("L", bound=Listed)
+S = TypeVar("S")
 
 
 def cut(rows: list[L], page: Page) -> list[L]:
@@ -68,6 +70,23 @@ def cut(rows: list[L], page: Page) -> list[L]:
         key = (page.after.created_at, page.after.id)
         ordered = [row for row in ordered if (row.created_at, row.id) < key]
     return copy.deepcopy(ordered[: page.limit])
+
+
+def one_at_a_time(store: type[S]) -> type[S]:
+    """Have every public method of a store hold the storage's lock, as a database would have it wait."""
+    for name, method in list(vars(store).items()):
+        if callable(method) and not name.startswith("_"):
+            setattr(store, name, _holding_the_lock(method))
+    return store
+
+
+def _holding_the_lock(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def locked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with self._storage.lock:
+            return method(self, *args, **kwargs)
+
+    return locked
 
 
 @dataclass
@@ -101,7 +120,7 @@ class MemoryStorage:
     def __init__(self) -> None:
         self.tables = Tables()
         self.epoch = "memory"
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self.strategies = MemoryStrategyStore(self)
         self.datasets = MemoryDatasetStore(self)
         self.jobs = MemoryJobStore(self)
@@ -114,7 +133,7 @@ class MemoryStorage:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything inside is stored together or not at all; may be nested."""
-        with self._lock:
+        with self.lock:
             before = Tables(**{name: copy.copy(table) for name, table in vars(self.tables).items()})
             before.events = {job_id: list(events) for job_id, events in self.tables.events.items()}
             try:
@@ -145,6 +164,7 @@ class MemoryStorage:
         """Nothing to let go of."""
 
 
+@one_at_a_time
 class MemoryStrategyStore:
     """Strategies by id."""
 
@@ -185,6 +205,7 @@ class MemoryStrategyStore:
             del tables.strategies[strategy_id]
 
 
+@one_at_a_time
 class MemoryDatasetStore:
     """The catalog of datasets."""
 
@@ -194,6 +215,9 @@ class MemoryDatasetStore:
     def put(self, dataset: Dataset) -> None:
         """Store it, replacing the row of the same id."""
         with self._storage.transaction():
+            for row in self._storage.tables.datasets.values():
+                if row.id != dataset.id and _market(row) == _market(dataset):
+                    raise ValueError(f"{_market(row)} is dataset {row.id}")
             self._storage.tables.datasets[dataset.id] = dataset
 
     def get(self, dataset_id: str) -> Dataset | None:
@@ -211,6 +235,7 @@ class MemoryDatasetStore:
         return cut(rows, page)
 
 
+@one_at_a_time
 class MemoryJobStore:
     """Jobs, their leases and their events."""
 
@@ -239,11 +264,20 @@ class MemoryJobStore:
         ]
         return cut(rows, page)
 
-    def claim(self, owner: str, *, now: datetime, lease_until: datetime) -> Job | None:
-        """Turn the oldest pending job into a running one of this owner; None if none waits."""
+    def claim(
+        self,
+        owner: str,
+        *,
+        now: datetime,
+        lease_until: datetime,
+        kinds: frozenset[JobKind] = frozenset(JobKind),
+    ) -> Job | None:
+        """Turn the oldest pending job of those kinds into a running one of this owner, if one waits."""
         with self._storage.transaction():
             tables = self._storage.tables
-            waiting = [job for job in tables.jobs.values() if job.status is JobStatus.PENDING]
+            waiting = [
+                job for job in tables.jobs.values() if job.status is JobStatus.PENDING and job.kind in kinds
+            ]
             if not waiting:
                 return None
             job = min(waiting, key=lambda row: (row.created_at, row.id))
@@ -333,13 +367,15 @@ class MemoryJobStore:
         kept = list(self._storage.tables.events.get(job.id, []))
         if any(isinstance(event, Progress) for event in events):
             kept = [event for event in kept if not isinstance(event.event, Progress)]
-        kept += [JobEvent(job.last_sequence + place, event) for place, event in enumerate(events, start=1)]
+        own = copy.deepcopy(events)
+        kept += [JobEvent(job.last_sequence + place, event) for place, event in enumerate(own, start=1)]
         self._storage.tables.events[job.id] = kept
         stored = copy.deepcopy(replace(job, last_sequence=job.last_sequence + len(events)))
         self._storage.tables.jobs[job.id] = stored
         return copy.deepcopy(stored)
 
 
+@one_at_a_time
 class MemoryTrialStore:
     """The trials of optimizations."""
 
@@ -367,6 +403,7 @@ class MemoryTrialStore:
         return copy.deepcopy(next((trial for trial in trials if _typed(trial.params) == wanted), None))
 
 
+@one_at_a_time
 class MemoryReportStore:
     """The reports of succeeded backtests."""
 
@@ -429,6 +466,7 @@ class MemoryReportStore:
         return None if found is None else found[1]
 
 
+@one_at_a_time
 class MemoryRequestLog:
     """Calls that were answered."""
 
@@ -446,6 +484,7 @@ class MemoryRequestLog:
             self._storage.tables.requests[key] = (answered, now)
 
 
+@one_at_a_time
 class MemoryDecisionStore:
     """Decisions by id."""
 
@@ -472,6 +511,7 @@ class MemoryDecisionStore:
         return cut(rows, page)
 
 
+@one_at_a_time
 class MemoryPackageStore:
     """Parameter packages, and the order in which they go out."""
 
@@ -515,6 +555,10 @@ class MemoryPackageStore:
         with self._storage.transaction():
             packages = self._storage.tables.packages
             packages[package_id] = replace(packages[package_id], published_at=now)
+
+
+def _market(dataset: Dataset) -> tuple[str, str, str]:
+    return dataset.exchange, dataset.symbol, dataset.timeframe
 
 
 def _matches(job: Job, wanted: ReportFilter) -> bool:

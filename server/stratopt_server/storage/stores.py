@@ -35,13 +35,15 @@ class SqlStrategyStore:
     """Strategies by id."""
 
     def __init__(self, database: peewee.Database) -> None:
+        self._database = database
         self._rows = bound(StrategyRow, database)
 
     def add(self, strategy: Strategy) -> None:
         """Store a new one; raises AlreadyExists if the id is taken."""
-        if self.get(strategy.id) is not None:
-            raise AlreadyExists("strategy", strategy.id)
-        self._rows.insert(_strategy_columns(strategy)).execute()
+        with self._database.atomic():
+            if self.get(strategy.id) is not None:
+                raise AlreadyExists("strategy", strategy.id)
+            self._rows.insert(_strategy_columns(strategy)).execute()
 
     def get(self, strategy_id: str) -> Strategy | None:
         """Return it, or None if there is none of that id."""
@@ -92,14 +94,16 @@ class SqlDatasetStore:
     """The catalog of datasets."""
 
     def __init__(self, database: peewee.Database) -> None:
+        self._database = database
         self._rows = bound(DatasetRow, database)
 
     def put(self, dataset: Dataset) -> None:
         """Store it, replacing the row of the same id."""
         columns = {name: getattr(dataset, name) for name in Dataset.__dataclass_fields__}
         columns["quality"] = to_json(QualityReport, dataset.quality)
-        if not self._rows.update(columns).where(self._rows.id == dataset.id).execute():
-            self._rows.insert(columns).execute()
+        with self._database.atomic():
+            if not self._rows.update(columns).where(self._rows.id == dataset.id).execute():
+                self._rows.insert(columns).execute()
 
     def get(self, dataset_id: str) -> Dataset | None:
         """Return it, or None if there is none of that id."""
@@ -176,6 +180,7 @@ class SqlRequestLog:
     """Calls that were answered."""
 
     def __init__(self, database: peewee.Database) -> None:
+        self._database = database
         self._rows = bound(RequestRow, database)
 
     def find(self, key: RequestKey, *, since: datetime) -> AnsweredRequest | None:
@@ -189,13 +194,13 @@ class SqlRequestLog:
     def add(self, key: RequestKey, answered: AnsweredRequest, *, now: datetime) -> None:
         """Remember a call, in place of an older one of the same key."""
         rows = self._rows
-        rows.delete().where((rows.method == key.method) & (rows.request_id == key.request_id)).execute()
-        rows.insert(
-            {
-                "method": key.method,
-                "request_id": key.request_id,
-                "digest": answered.digest,
-                "resource_id": answered.resource_id,
-                "created_at": now,
-            }
-        ).execute()
+        row = {
+            "method": key.method,
+            "request_id": key.request_id,
+            "digest": answered.digest,
+            "resource_id": answered.resource_id,
+            "created_at": now,
+        }
+        with self._database.atomic():
+            rows.delete().where((rows.method == key.method) & (rows.request_id == key.request_id)).execute()
+            rows.insert(row).execute()

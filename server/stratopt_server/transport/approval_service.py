@@ -50,8 +50,7 @@ class ApprovalServicer(ApprovalServiceServicer):
         page, wanted = page_of(request, violations), decision_filter(request, violations)
         violations.refuse_if_any()
         rows = await self._thread.run(self._approvals.decisions, page, wanted)
-        shown, token = cut_page(request, rows, cursor_key)
-        decisions = [decision_to_proto(row) for row in shown]
+        decisions, token = cut_page(request, rows, decision_to_proto, key=cursor_key)
         return pb.ListDecisionsResponse(decisions=decisions, next_page_token=token)
 
     async def GetParameterPackage(
@@ -69,8 +68,7 @@ class ApprovalServicer(ApprovalServiceServicer):
         page = page_of(request, violations)
         violations.refuse_if_any()
         rows = await self._thread.run(self._approvals.packages, page, package_filter(request))
-        shown, token = cut_page(request, rows, cursor_key)
-        packages = [package_to_proto(row) for row in shown]
+        packages, token = cut_page(request, rows, package_to_proto, key=cursor_key)
         return pb.ListParameterPackagesResponse(parameter_packages=packages, next_page_token=token)
 
     async def GetSigningKey(self, request: pb.GetSigningKeyRequest, context: Any) -> pb.GetSigningKeyResponse:

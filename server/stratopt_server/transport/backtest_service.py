@@ -64,10 +64,8 @@ class BacktestServicer(BacktestServiceServicer):
         wanted = job_filter(request, JobKind.BACKTEST, violations)
         violations.refuse_if_any()
         rows = await self._thread.run(self._jobs.page, page, wanted)
-        shown, token = cut_page(request, rows, cursor_key)
-        return pb.ListBacktestsResponse(
-            backtests=[backtest_to_proto(row) for row in shown], next_page_token=token
-        )
+        backtests, token = cut_page(request, rows, backtest_to_proto, key=cursor_key)
+        return pb.ListBacktestsResponse(backtests=backtests, next_page_token=token)
 
     async def ListReports(self, request: pb.ListReportsRequest, context: Any) -> pb.ListReportsResponse:
         """Return a page of reports."""
@@ -79,8 +77,12 @@ class BacktestServicer(BacktestServiceServicer):
         rows = await self._thread.run(
             self._backtests.reports_page, wanted, order, after=after, limit=limit + 1
         )
-        shown, token = cut_page(request, rows, lambda row: [row[0].figure, row[0].id])
-        backtests = [backtest_to_proto(job) for _, job in shown]
+        backtests, token = cut_page(
+            request,
+            rows,
+            lambda row: backtest_to_proto(row[1]),
+            key=lambda row: [row[0].figure, row[0].id],
+        )
         return pb.ListReportsResponse(backtests=backtests, next_page_token=token)
 
     async def WatchBacktest(

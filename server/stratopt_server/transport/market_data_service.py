@@ -1,8 +1,11 @@
 """MarketDataService over the datasets use-case."""
 
 import asyncio
+import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,9 @@ from stratopt_server.usecases.threads import StorageThread
 from stratopt_server.wire.datasets import dataset_filter, dataset_to_proto, header_from_proto
 from stratopt_server.wire.enums import IMPORT_OUTCOME
 from stratopt_server.wire.paging import cursor_key, cut_page, page_of
+
+LEFT_BEHIND_SECONDS = 86_400.0
+"""An upload that began so long ago is nobody's any more."""
 
 
 class MarketDataServicer(MarketDataServiceServicer):
@@ -36,7 +42,7 @@ class MarketDataServicer(MarketDataServiceServicer):
         wanted = header_from_proto(await _header(parts))
         self._datasets.check(wanted)
         spool = self._settings.data_dir / "spool"
-        await asyncio.to_thread(spool.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(_make_room, spool)
         with tempfile.TemporaryDirectory(dir=spool) as folder:
             path = Path(folder) / "upload"
             await self._spool(parts, path)
@@ -50,10 +56,8 @@ class MarketDataServicer(MarketDataServiceServicer):
         page = page_of(request, violations)
         violations.refuse_if_any()
         rows = await self._thread.run(self._datasets.page, page, dataset_filter(request))
-        shown, token = cut_page(request, rows, cursor_key)
-        return pb.ListDatasetsResponse(
-            datasets=[dataset_to_proto(row) for row in shown], next_page_token=token
-        )
+        datasets, token = cut_page(request, rows, dataset_to_proto, key=cursor_key)
+        return pb.ListDatasetsResponse(datasets=datasets, next_page_token=token)
 
     async def GetDataset(self, request: pb.GetDatasetRequest, context: Any) -> pb.GetDatasetResponse:
         """Return one dataset."""
@@ -66,7 +70,7 @@ class MarketDataServicer(MarketDataServiceServicer):
         size, size_max = 0, self._settings.import_bytes_max
         with path.open("wb") as file:
             async for part in parts:
-                if part.WhichOneof("part") != "chunk":
+                if part.HasField("header"):
                     violations.add("header", "HEADER_REPEATED", "only the first message carries the header")
                 size += len(part.chunk)
                 if size > size_max:
@@ -78,6 +82,15 @@ class MarketDataServicer(MarketDataServiceServicer):
         if size == 0:
             violations.add("chunk", "EMPTY_FILE", "send the file's bytes behind the header")
         violations.refuse_if_any()
+
+
+def _make_room(spool: Path) -> None:
+    """Make the folder of uploads, and remove what servers that were killed left in it."""
+    spool.mkdir(parents=True, exist_ok=True)
+    for folder in spool.iterdir():
+        with suppress(OSError):  # another server may remove it at the same time
+            if time.time() - folder.stat().st_mtime > LEFT_BEHIND_SECONDS:
+                shutil.rmtree(folder)
 
 
 async def _header(parts: AsyncIterator[pb.ImportBarsRequest]) -> pb.ImportHeader:

@@ -20,7 +20,7 @@ from stratopt_server.wire.optimizations import (
     trial_to_proto,
     watched_optimization,
 )
-from stratopt_server.wire.paging import cursor_key, cut_page, page_of, page_size, read_token
+from stratopt_server.wire.paging import cursor_key, cut_page, page_of, page_size, read_token, trial_number
 from stratopt_server.wire.reading import call_of, optional_word
 
 BEFORE_THE_FIRST = -1
@@ -71,10 +71,8 @@ class OptimizationServicer(OptimizationServiceServicer):
         wanted = job_filter(request, JobKind.OPTIMIZATION, violations)
         violations.refuse_if_any()
         rows = await self._thread.run(self._jobs.page, page, wanted)
-        shown, token = cut_page(request, rows, cursor_key)
-        return pb.ListOptimizationsResponse(
-            optimizations=[optimization_to_proto(row) for row in shown], next_page_token=token
-        )
+        optimizations, token = cut_page(request, rows, optimization_to_proto, key=cursor_key)
+        return pb.ListOptimizationsResponse(optimizations=optimizations, next_page_token=token)
 
     async def WatchOptimization(
         self, request: pb.WatchOptimizationRequest, context: Any
@@ -98,7 +96,7 @@ class OptimizationServicer(OptimizationServiceServicer):
         """Return a page of trials."""
         violations = Violations()
         limit = page_size(request, violations)
-        after = read_token(request, int, violations)
+        after = read_token(request, trial_number, violations)
         status = optional_word(request.status, TRIAL_STATUS, field="status", violations=violations)
         violations.refuse_if_any()
         rows = await self._thread.run(
@@ -108,5 +106,5 @@ class OptimizationServicer(OptimizationServiceServicer):
             limit=limit + 1,
             status=status,
         )
-        shown, token = cut_page(request, rows, lambda trial: trial.number)
-        return pb.ListTrialsResponse(trials=[trial_to_proto(trial) for trial in shown], next_page_token=token)
+        trials, token = cut_page(request, rows, trial_to_proto, key=lambda trial: trial.number)
+        return pb.ListTrialsResponse(trials=trials, next_page_token=token)

@@ -50,6 +50,10 @@ class PublicAddress(ValueError):
     """The server would listen where others can reach it, without TLS and credentials."""
 
 
+class AddressInUse(ValueError):
+    """Another process listens there already."""
+
+
 class GrpcServer:
     """Serves until it is stopped."""
 
@@ -81,7 +85,13 @@ class GrpcServer:
     async def start(self) -> str:
         """Begin to serve; return the address, with the port that was taken."""
         host, _, _ = self._settings.listen.rpartition(":")
-        port = self._server.add_insecure_port(self._settings.listen)
+        try:
+            port = self._server.add_insecure_port(self._settings.listen)
+        except RuntimeError as error:
+            raise AddressInUse(
+                f"STRATOPT_LISTEN={self._settings.listen}: the address cannot be taken; another server may "
+                "listen there. Choose another port, or 0 for a free one"
+            ) from error
         await self._server.start()
         for name in ("", *self._names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)

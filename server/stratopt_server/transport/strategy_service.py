@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from stratopt.v1 import strategy_pb2
 from stratopt.v1 import strategy_service_pb2 as pb
 from stratopt.v1.strategy_service_pb2_grpc import StrategyServiceServicer
 from stratopt_server.domain.errors import Violations
+from stratopt_server.domain.strategy import Strategy
 from stratopt_server.strategies.catalog import Catalog
 from stratopt_server.usecases.strategies import Strategies
 from stratopt_server.usecases.threads import StorageThread
@@ -28,12 +30,12 @@ class StrategyServicer(StrategyServiceServicer):
         wanted = create_from_proto(request)
         call = call_of(request, "CreateStrategy")
         strategy = await self._thread.run(self._strategies.create, wanted, call)
-        return pb.CreateStrategyResponse(strategy=strategy_to_proto(strategy, self._catalog))
+        return pb.CreateStrategyResponse(strategy=self._convert(strategy))
 
     async def GetStrategy(self, request: pb.GetStrategyRequest, context: Any) -> pb.GetStrategyResponse:
         """Return one strategy."""
         strategy = await self._thread.run(self._strategies.get, request.strategy_id)
-        return pb.GetStrategyResponse(strategy=strategy_to_proto(strategy, self._catalog))
+        return pb.GetStrategyResponse(strategy=self._convert(strategy))
 
     async def ListStrategies(
         self, request: pb.ListStrategiesRequest, context: Any
@@ -43,9 +45,11 @@ class StrategyServicer(StrategyServiceServicer):
         page = page_of(request, violations)
         violations.refuse_if_any()
         rows = await self._thread.run(self._strategies.page, page, name=request.name or None)
-        shown, token = cut_page(request, rows, cursor_key)
-        strategies = [strategy_to_proto(row, self._catalog) for row in shown]
+        strategies, token = cut_page(request, rows, self._convert, key=cursor_key)
         return pb.ListStrategiesResponse(strategies=strategies, next_page_token=token)
+
+    def _convert(self, strategy: Strategy) -> strategy_pb2.Strategy:
+        return strategy_to_proto(strategy, self._catalog)
 
     async def UpdateStrategy(
         self, request: pb.UpdateStrategyRequest, context: Any
@@ -54,7 +58,7 @@ class StrategyServicer(StrategyServiceServicer):
         wanted = update_from_proto(request)
         call = call_of(request, "UpdateStrategy")
         strategy = await self._thread.run(self._strategies.update, wanted, call)
-        return pb.UpdateStrategyResponse(strategy=strategy_to_proto(strategy, self._catalog))
+        return pb.UpdateStrategyResponse(strategy=self._convert(strategy))
 
     async def DeleteStrategy(
         self, request: pb.DeleteStrategyRequest, context: Any

@@ -41,7 +41,7 @@ class Backtests:
         return [(key, self._jobs.get(JobKind.BACKTEST, key.id)) for key in keys]
 
     def _plan(self, wanted: BacktestRequest) -> tuple[BacktestSpec, Progress]:
-        violations = Violations()
+        violations = Violations(wanted.faults)
         run = self._runs.resolve(wanted.run, violations)
         params: dict[str, ParameterValue] = {}
         if run.strategy is not None:

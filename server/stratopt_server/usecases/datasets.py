@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Protocol
 
 from stratopt_server.domain.clock import Clock, Ids
-from stratopt_server.domain.errors import NotFound, Violations
+from stratopt_server.domain.errors import NotFound, RequestRefused, Violations
 from stratopt_server.domain.market import EXCHANGE, SYMBOL, Dataset
 from stratopt_server.domain.ports import DatasetFilter, Page, Storage
 from stratopt_server.market.importing import Imported
+from stratopt_server.market.timeframe import check_given
 from stratopt_server.settings import Settings
 from stratopt_server.usecases.requests import ImportRequest
 
@@ -44,7 +45,7 @@ class Datasets:
 
     def check(self, wanted: ImportRequest) -> None:
         """Refuse a header that cannot be, before any bar is read."""
-        violations = Violations()
+        violations = Violations(wanted.faults)
         if not SYMBOL.fullmatch(wanted.symbol):
             violations.add(
                 "symbol",
@@ -60,6 +61,10 @@ class Datasets:
                 f"1 to 30 of a-z, 0-9, dot, underscore and hyphen, not {exchange!r}",
                 value=exchange,
             )
+        try:
+            check_given(timeframe=wanted.timeframe, bars_per_year=wanted.bars_per_year)
+        except RequestRefused as refusal:
+            violations = Violations((*violations.found, *refusal.violations))
         violations.refuse_if_any()
 
     def catalog(self, wanted: ImportRequest, imported: Imported) -> tuple[Dataset, ImportOutcome]:
@@ -88,11 +93,12 @@ class Datasets:
                 self._storage.datasets.put(dataset)
                 return dataset, ImportOutcome.CREATED
             dataset = replace(dataset, id=before.id, created_at=before.created_at)
-            if replace(dataset, updated_at=before.updated_at) == before:
-                return before, ImportOutcome.UNCHANGED
+            outcome = ImportOutcome.REPLACED
+            if dataset.content_hash == before.content_hash:
+                outcome = ImportOutcome.UNCHANGED
+                dataset = replace(dataset, updated_at=before.updated_at)
             self._storage.datasets.put(dataset)
-            same_bars = dataset.content_hash == before.content_hash
-            return dataset, ImportOutcome.UNCHANGED if same_bars else ImportOutcome.REPLACED
+            return dataset, outcome
 
     def get(self, dataset_id: str) -> Dataset:
         """Return it; raises NotFound."""

@@ -8,6 +8,7 @@ from stratopt_server.domain.ports import AnsweredRequest, Storage
 from stratopt_server.usecases.requests import Call
 
 REQUEST_ID_LENGTH_MAX = 64
+"""Characters; a longer one is refused where requests are read."""
 
 
 class Repeats:
@@ -22,21 +23,13 @@ class Repeats:
     def resource_of(self, call: Call) -> str | None:
         """Return the resource that the same call made before, if it did.
 
-        Raises RequestRefused if the request_id came with another body before, or is too long.
+        Raises RequestRefused if the request_id came with another body before.
         """
         if call.key is None:
             return None
-        violations = Violations()
-        if len(call.key.request_id) > REQUEST_ID_LENGTH_MAX:
-            violations.add(
-                "request_id",
-                "REQUEST_ID_TOO_LONG",
-                f"at most {REQUEST_ID_LENGTH_MAX} characters",
-                length_max=REQUEST_ID_LENGTH_MAX,
-            )
-            violations.refuse_if_any()
         before = self._storage.requests.find(call.key, since=self._clock.now() - self._kept)
         if before is not None and before.digest != call.digest:
+            violations = Violations()
             violations.add(
                 "request_id",
                 "REQUEST_ID_REUSED",

@@ -34,15 +34,19 @@ class Jobs:
     ) -> Job:
         """Store a pending job of what `plan` returns, or return the one the same call made before.
 
-        The row is written in one transaction with the answer's request_id.
+        The row is written in one transaction with the answer's request_id; planning, which may take its
+        time, comes before it.
         """
+        made = self._repeats.resource_of(call)
+        if made is not None:
+            return self.get(kind, made)
+        if self.draining:
+            raise Unavailable("the server is shutting down: try again shortly", reason="DRAINING")
+        spec, progress = plan()
         with self._storage.transaction():
             made = self._repeats.resource_of(call)
             if made is not None:
                 return self.get(kind, made)
-            if self.draining:
-                raise Unavailable("the server is shutting down: try again shortly", reason="DRAINING")
-            spec, progress = plan()
             job = Job(
                 id=self._ids.new(PREFIXES[kind]),
                 spec=spec,

@@ -48,7 +48,7 @@ class Optimizations:
         return self._trials.page(optimization_id, after=after, limit=limit, status=status)
 
     def _plan(self, wanted: OptimizationRequest) -> tuple[OptimizationSpec, Progress]:
-        violations = Violations()
+        violations = Violations(wanted.faults)
         run = self._runs.resolve(wanted.run, violations)
         budget = self._budget(wanted, violations)
         min_trades = self._min_trades(wanted, violations)

@@ -18,6 +18,11 @@ from stratopt_server.domain.parameters import (
 )
 from stratopt_server.domain.strategy import StrategyContract
 
+STEPS_MAX = 1_000_000_000
+"""Steps one range may be cut into."""
+CHOICES_MAX = 1_000
+"""Values one range may list."""
+
 
 def check_params(
     given: Mapping[str, ParameterValue],
@@ -126,8 +131,9 @@ def _check_range(wanted: ParameterRange, spec: ParameterSpec, *, at: str, violat
 def _check_choices(
     values: tuple[ParameterValue, ...], spec: ParameterSpec, *, at: str, violations: Violations
 ) -> None:
-    if not values:
-        violations.add(at, "EMPTY_RANGE", "give at least one value")
+    if not 0 < len(values) <= CHOICES_MAX:
+        violations.add(at, "CHOICES_OUT_OF_RANGE", f"give 1 to {CHOICES_MAX} values", choices_max=CHOICES_MAX)
+        return
     if len({repr(value) for value in values}) < len(values):
         violations.add(at, "REPEATED_VALUE", "each value once")
     for place, value in enumerate(values):
@@ -162,8 +168,15 @@ def _check_numbers(
             min=wanted.minimum,
             max=wanted.maximum,
         )
-    if wanted.step is not None and not (is_real(wanted.step) and wanted.step > 0):
-        violations.add(f"{at}.step", "INVALID_STEP", "must be above 0", step=wanted.step)
+    step, span = wanted.step, wanted.maximum - wanted.minimum
+    if step is not None and not (is_real(step) and step > 0 and span / step <= STEPS_MAX):
+        violations.add(
+            f"{at}.step",
+            "INVALID_STEP",
+            f"must be above 0 and cut the range into at most {STEPS_MAX:,} steps",
+            step=step,
+            steps_max=STEPS_MAX,
+        )
     if isinstance(wanted, RealRange) and wanted.log:
         _check_log(wanted, at=at, violations=violations)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from stratopt_server.domain.errors import Violation
 from stratopt_server.domain.parameters import ParameterRange, ParameterValue
 from stratopt_server.domain.ports import RequestKey
 from stratopt_server.domain.runs import Algorithm, Fill, Target
@@ -36,7 +37,9 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestRequest:
-    """One run with one set of parameters."""
+    """One run with one set of parameters. `faults` were found while it was read."""
+
+    faults: tuple[Violation, ...] = ()
 
     run: RunRequest
     params: dict[str, ParameterValue]
@@ -44,7 +47,9 @@ class BacktestRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizationRequest:
-    """A search."""
+    """A search. `faults` were found while it was read."""
+
+    faults: tuple[Violation, ...] = ()
 
     run: RunRequest
     param_ranges: dict[str, ParameterRange]
@@ -70,7 +75,9 @@ class StrategyRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRequest:
-    """What a file of bars holds."""
+    """What a file of bars holds. `faults` were found while it was read."""
+
+    faults: tuple[Violation, ...] = ()
 
     symbol: str
     exchange: str | None = None

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from stratopt_server.domain.clock import Clock
-from stratopt_server.domain.jobs import Failure, Job, JobStatus
+from stratopt_server.domain.jobs import Failure, Job, JobKind, JobStatus
 from stratopt_server.domain.ports import LeaseLost, Storage
 from stratopt_server.usecases.hub import Hub
 from stratopt_server.usecases.threads import StorageThread
@@ -39,6 +39,10 @@ class Attempt(Protocol):
 
 class Launcher(Protocol):
     """Starts processes for jobs."""
+
+    def kinds(self) -> frozenset[JobKind]:
+        """Kinds of jobs that a process can be started for now."""
+        ...
 
     async def launch(self, job: Job) -> Attempt:
         """Start the process of a job that was claimed."""
@@ -133,10 +137,12 @@ class Runner:
         self._news.set()
 
     async def _claim(self) -> Job | None:
-        now = self._clock.now()
-        return await self._thread.run(
-            self._storage.jobs.claim, self._owner, now=now, lease_until=now + self._lease
-        )
+        return await self._thread.run(self._claim_of, self._launcher.kinds())
+
+    def _claim_of(self, kinds: frozenset[JobKind]) -> Job | None:
+        with self._storage.transaction():
+            now = self._clock.now()
+            return self._storage.jobs.claim(self._owner, kinds=kinds, now=now, lease_until=now + self._lease)
 
     async def _see_through(self, job: Job) -> None:
         """Run one attempt; afterwards the job has a final status, or is pending again."""
@@ -185,13 +191,17 @@ class Runner:
         """Prolong our leases, and put back in the queue what a lost server left running."""
         while True:
             with _going_on("the leases could not be kept"):
-                now = self._clock.now()
-                lease_until = now + self._lease
-                await self._thread.run(self._storage.jobs.renew, self._owner, lease_until=lease_until)
-                for job_id in await self._thread.run(self._take_back, now):
+                for job_id in await self._thread.run(self._renew_and_take_back):
                     self._hub.notify(job_id)
                     self._news.set()
             await asyncio.sleep(self._lease.total_seconds() / HEARTBEATS_A_LEASE)
+
+    def _renew_and_take_back(self) -> list[str]:
+        """Read the clock once the database is ours: the wait for it may have been longer than a lease."""
+        with self._storage.transaction():
+            now = self._clock.now()
+            self._storage.jobs.renew(self._owner, lease_until=now + self._lease)
+            return self._take_back(now)
 
     def _take_back(self, now: datetime) -> list[str]:
         lapsed = self._storage.jobs.lapsed(now)

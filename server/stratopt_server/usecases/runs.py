@@ -13,8 +13,8 @@ from stratopt_server.strategies.catalog import Catalog
 from stratopt_server.usecases.requests import RunRequest
 from stratopt_server.usecases.slices import MarketSlice, SliceFinder
 
-INITIAL_CASH_MAX = 1e15
-"""Above it the cents of a quote currency are lost in rounding."""
+INITIAL_CASH_MIN, INITIAL_CASH_MAX = 1e-3, 1e15
+"""Below, quantities vanish; above, the cents of a quote currency are lost in rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +124,13 @@ class RunResolver:
 
     def _cash(self, wanted: RunRequest, violations: Violations) -> float:
         cash = self._settings.default_initial_cash if wanted.initial_cash is None else wanted.initial_cash
-        if not 0 < cash <= INITIAL_CASH_MAX:
+        if not INITIAL_CASH_MIN <= cash <= INITIAL_CASH_MAX:
             violations.add(
                 "initial_cash",
                 "INITIAL_CASH_OUT_OF_RANGE",
-                f"above 0 and at most {INITIAL_CASH_MAX:g}, not {cash!r}",
+                f"from {INITIAL_CASH_MIN:g} to {INITIAL_CASH_MAX:g}, not {cash!r}",
                 value=cash,
+                min=INITIAL_CASH_MIN,
                 max=INITIAL_CASH_MAX,
             )
         return cash

@@ -48,7 +48,6 @@ class SliceFinder:
         if timeframe is not None and timeframe not in TIMEFRAMES:
             allowed = ", ".join(TIMEFRAMES)
             violations.add("timeframe", "UNKNOWN_TIMEFRAME", f"must be one of {allowed}", allowed=allowed)
-            return None
         if not SYMBOL.fullmatch(wanted.symbol):
             violations.add(
                 "symbol",
@@ -56,6 +55,7 @@ class SliceFinder:
                 f"must be BASE/QUOTE in capitals, e.g. BTC/USDT, not {wanted.symbol!r}",
                 value=wanted.symbol,
             )
+        if violations.has("timeframe") or violations.has("symbol"):
             return None
         filters = DatasetFilter(symbol=wanted.symbol, exchange=exchange, timeframe=timeframe)
         found = self._datasets.page(Page(DATASETS_LISTED_MAX), filters)

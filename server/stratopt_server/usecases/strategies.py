@@ -1,5 +1,6 @@
 """Keeping strategies."""
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -136,8 +137,11 @@ class Strategies:
             violations.add(
                 "strategy.code", "INVALID_CODE", f"1 to {size_max} bytes", size=size, size_max=size_max
             )
+        for name, value in (wanted.default_params or {}).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                violations.add(f"strategy.default_params.{name}", "NOT_FINITE", "must be a finite number")
         contract = self._catalog.contract(hash_code(wanted.code or ""))
-        if contract is not None:
+        if contract is not None and not violations.has("strategy.default_params"):
             known = {name: spec.default for name, spec in contract.params.items()}
             given = wanted.default_params or {}
             check_params(given, contract, known, at="strategy.default_params", violations=violations)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from stratopt_server.domain.errors import Unavailable
+from stratopt_server.domain.errors import Unavailable, Violations
 from stratopt_server.domain.jobs import Job, JobEvent, JobKind, Progress, StatusChanged
 from stratopt_server.domain.optimization import Trial
 from stratopt_server.domain.ports import JobStore
@@ -53,6 +53,10 @@ class Watching:
 
         A reader that is slow misses only progress that was overwritten meanwhile: there is no queue.
         """
+        if after_sequence < 0:
+            violations = Violations()
+            violations.add("after_sequence", "OUT_OF_RANGE", f"at least 0, not {after_sequence}")
+            violations.refuse_if_any()
         with self._hub.listening(job_id) as news:
             job = await self._thread.run(self._jobs.get, kind, job_id)
             sequence = min(after_sequence, job.last_sequence) or job.last_sequence

@@ -13,7 +13,7 @@ from stratopt_server.usecases.watching import Watched
 from stratopt_server.wire.enums import REPORT_ORDER
 from stratopt_server.wire.jobs import job_fields, metrics_to_proto, progress_to_proto, run_from_proto
 from stratopt_server.wire.parameters import params_from_proto, params_to_proto
-from stratopt_server.wire.reading import optional_word
+from stratopt_server.wire.reading import check_request_id, optional_word
 from stratopt_server.wire.times import microseconds_to_timestamp, optional_moment
 
 
@@ -25,12 +25,12 @@ def backtest_to_proto(job: Job) -> pb.Backtest:
 
 
 def backtest_from_proto(request: service_pb.StartBacktestRequest) -> BacktestRequest:
-    """Read what to run; raises RequestRefused."""
+    """Read what to run, with what is wrong with how it is written."""
     violations = Violations()
     run = run_from_proto(request, violations)
     params = params_from_proto(request.params, field="params", violations=violations)
-    violations.refuse_if_any()
-    return BacktestRequest(run=run, params=params)
+    check_request_id(request, violations)
+    return BacktestRequest(run=run, params=params, faults=violations.found)
 
 
 def watched_backtest(watched: Watched) -> service_pb.WatchBacktestResponse:

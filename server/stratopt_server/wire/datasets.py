@@ -38,11 +38,11 @@ def _quality_to_proto(quality: QualityReport) -> pb.QualityReport:
 
 
 def header_from_proto(header: service_pb.ImportHeader) -> ImportRequest:
-    """Read what a file is said to hold; raises RequestRefused."""
+    """Read what a file is said to hold, with what is wrong with how it is written."""
     violations = Violations()
     file_format = optional_word(header.format, FILE_FORMAT, field="format", violations=violations)
-    violations.refuse_if_any()
     return ImportRequest(
+        faults=violations.found,
         symbol=header.symbol,
         exchange=header.exchange or None,
         timeframe=header.timeframe,

@@ -1,5 +1,7 @@
 """Optimizations and their trials <-> proto."""
 
+from dataclasses import replace
+
 from stratopt.v1 import job_pb2
 from stratopt.v1 import optimization_pb2 as pb
 from stratopt.v1 import optimization_service_pb2 as service_pb
@@ -17,7 +19,7 @@ from stratopt_server.wire.parameters import (
     ranges_from_proto,
     ranges_to_proto,
 )
-from stratopt_server.wire.reading import optional_count, optional_number, optional_word
+from stratopt_server.wire.reading import check_request_id, optional_count, optional_number, optional_word
 from stratopt_server.wire.times import to_timestamp
 
 
@@ -63,24 +65,25 @@ def trial_to_proto(trial: Trial) -> pb.Trial:
 
 
 def optimization_from_proto(request: service_pb.StartOptimizationRequest) -> OptimizationRequest:
-    """Read what to search; raises RequestRefused."""
+    """Read what to search, with what is wrong with how it is written."""
     violations = Violations()
+    check_request_id(request, violations)
     target = optional_word(
         request.optimization_target, TARGET, field="optimization_target", violations=violations
     )
+    algorithm = optional_word(request.algorithm, ALGORITHM, field="algorithm", violations=violations)
     wanted = OptimizationRequest(
         run=run_from_proto(request, violations),
         param_ranges=ranges_from_proto(request.param_ranges, violations=violations),
         fixed_params=params_from_proto(request.fixed_params, field="fixed_params", violations=violations),
         target=target or Target.SHARPE,
         max_iterations=optional_count(request, "max_iterations"),
-        algorithm=optional_word(request.algorithm, ALGORITHM, field="algorithm", violations=violations),
+        algorithm=algorithm,
         seed=optional_count(request, "seed"),
         holdout=optional_number(request, "holdout"),
         min_trades=optional_count(request, "min_trades"),
     )
-    violations.refuse_if_any()
-    return wanted
+    return replace(wanted, faults=violations.found)
 
 
 def watched_optimization(watched: Watched) -> service_pb.WatchOptimizationResponse:

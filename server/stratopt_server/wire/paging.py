@@ -5,10 +5,10 @@ changed one is refused.
 """
 
 import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -19,9 +19,14 @@ from stratopt_server.domain.ports import Cursor, Page
 
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 1_000
+PAGE_BYTES_MAX = 3_000_000
+"""Size of one page: its rows may be long, and a message has a limit."""
+TOKEN_LENGTH_MAX = 1_000
+TRIAL_NUMBER_MAX = 1 << 62
 
 Row = TypeVar("Row")
 Key = TypeVar("Key")
+Sent = TypeVar("Sent", bound=Message)
 
 
 def page_size(request: Any, violations: Violations) -> int:
@@ -39,12 +44,32 @@ def page_of(request: Any, violations: Violations) -> Page:
     return Page(limit + 1, after)
 
 
-def cut_page(request: Any, rows: Sequence[Row], key: Callable[[Row], Any]) -> tuple[Sequence[Row], str]:
-    """Cut the rows to the page wanted; the token of the next page if there was one row more."""
+def cut_page(
+    request: Any, rows: Sequence[Row], convert: Callable[[Row], Sent], *, key: Callable[[Row], Any]
+) -> tuple[list[Sent], str]:
+    """Convert the rows that fit on the page wanted; the token of the next page if some are left.
+
+    A page ends early where its messages would grow too large; it has at least one.
+    """
     limit = min(request.page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
-    if len(rows) <= limit:
-        return rows, ""
-    return rows[:limit], write_token(request, key(rows[limit - 1]))
+    sent: list[Sent] = []
+    size = 0
+    for row in rows[:limit]:
+        message = convert(row)
+        size += message.ByteSize()
+        if sent and size > PAGE_BYTES_MAX:
+            break
+        sent.append(message)
+    if len(sent) == len(rows):
+        return sent, ""
+    return sent, write_token(request, key(rows[len(sent) - 1]))
+
+
+def trial_number(key: Any) -> int:
+    """Read the number of the last trial of a page off its token."""
+    if not isinstance(key, int) or not 0 <= key <= TRIAL_NUMBER_MAX:
+        raise ValueError(key)
+    return key
 
 
 def cursor_key(row: Any) -> list[Any]:
@@ -54,20 +79,19 @@ def cursor_key(row: Any) -> list[Any]:
 
 def write_token(request: Message, key: Any) -> str:
     """Make the token of the page behind the row of that key."""
-    document = json.dumps([_digest(request), key]).encode()
+    document = json.dumps([_digest(request, key), key]).encode()
     return base64.urlsafe_b64encode(document).decode()
 
 
 def read_token(request: Any, parse: Callable[[Any], Key], violations: Violations) -> Key | None:
     """Read the token; None for the first page. A foreign, changed or broken one is noted."""
-    if not request.page_token:
+    token: str = request.page_token
+    if not token:
         return None
-    try:
-        digest, key = json.loads(base64.urlsafe_b64decode(request.page_token))
-        if digest == _digest(request):
+    with suppress(ValueError, TypeError, LookupError, OverflowError, RecursionError):
+        _, key = json.loads(base64.urlsafe_b64decode(token[:TOKEN_LENGTH_MAX]))
+        if token == write_token(request, key):
             return parse(key)
-    except (binascii.Error, ValueError, TypeError, LookupError, OverflowError):
-        pass
     violations.add(
         "page_token",
         "INVALID_PAGE_TOKEN",
@@ -76,10 +100,12 @@ def read_token(request: Any, parse: Callable[[Any], Key], violations: Violations
     return None
 
 
-def _digest(request: Message) -> str:
-    """Digest of everything in the request but the page it is about."""
+def _digest(request: Message, key: Any) -> str:
+    """Digest of the list, its filter and the key."""
     rest = type(request)()
     rest.CopyFrom(request)
     rest.ClearField("page_token")
     rest.ClearField("page_size")
-    return hashlib.sha256(rest.SerializeToString(deterministic=True)).hexdigest()[:16]
+    wanted = rest.SerializeToString(deterministic=True).hex()
+    parts = "\n".join((request.DESCRIPTOR.full_name, json.dumps(key), wanted))
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]

@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Mapping
 from enum import Enum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
 from stratopt_server.domain.errors import Violations
 from stratopt_server.domain.ports import RequestKey
+from stratopt_server.usecases.idempotency import REQUEST_ID_LENGTH_MAX
 from stratopt_server.usecases.requests import Call
 
 E = TypeVar("E", bound=Enum)
@@ -22,6 +23,17 @@ def call_of(request: Message, caller_method: str) -> Call:
     rest.ClearField("request_id")
     digest = hashlib.sha256(rest.SerializeToString(deterministic=True)).hexdigest()
     return Call(RequestKey(caller_method, request_id) if request_id else None, digest)
+
+
+def check_request_id(request: Any, violations: Violations) -> None:
+    """Note a request_id that is too long to be kept."""
+    if len(request.request_id) > REQUEST_ID_LENGTH_MAX:
+        violations.add(
+            "request_id",
+            "REQUEST_ID_TOO_LONG",
+            f"at most {REQUEST_ID_LENGTH_MAX} characters",
+            length_max=REQUEST_ID_LENGTH_MAX,
+        )
 
 
 def optional_word(value: int, words: Mapping[E, int], *, field: str, violations: Violations) -> E | None:

@@ -1,5 +1,6 @@
 """Moments <-> Timestamps, to the microsecond."""
 
+from contextlib import suppress
 from datetime import datetime
 
 from google.protobuf.message import Message
@@ -9,6 +10,7 @@ from stratopt_server.domain.errors import Violations
 from stratopt_server.domain.market import from_microseconds, to_microseconds
 
 MICROSECONDS = 1_000_000
+NANOSECONDS = 1_000_000_000
 
 
 def to_timestamp(moment: datetime) -> Timestamp:
@@ -27,8 +29,9 @@ def optional_moment(message: Message, field: str, violations: Violations) -> dat
     if not message.HasField(field):
         return None
     stamp: Timestamp = getattr(message, field)
-    try:
-        return from_microseconds(stamp.seconds * MICROSECONDS + stamp.nanos // 1000)
-    except OverflowError:
-        violations.add(field, "INVALID_TIME", "must lie in the years 1 to 9999", seconds=stamp.seconds)
-        return None
+    with suppress(OverflowError):
+        if 0 <= stamp.nanos < NANOSECONDS:
+            return from_microseconds(stamp.seconds * MICROSECONDS + stamp.nanos // 1000)
+    allowed = "must be a moment of the years 1 to 9999"
+    violations.add(field, "INVALID_TIME", allowed, seconds=stamp.seconds, nanos=stamp.nanos)
+    return None

@@ -1,0 +1,49 @@
+"""How gateway and server are."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+PartWord = Literal["ok", "idle", "off", "ill"]
+
+
+class Part(BaseModel):
+    """One part of the whole."""
+
+    status: PartWord = Field(
+        description="idle: starting; off: by setting, or not built yet; ill: detail says why."
+    )
+    detail: str = Field(description="What there is to say about it.")
+
+
+class Parts(BaseModel):
+    """The parts."""
+
+    gateway: Part
+    server: Part
+    database: Part
+    cache: Part
+    relay: Part
+
+
+class Health(BaseModel):
+    """How everything is."""
+
+    status: Literal["ok", "ill"] = Field(description="ill if any part is; the answer is then a 503.")
+    version: str | None = Field(description="Version of the server, where it answers.")
+    parts: Parts
+
+
+class ServerMetrics(BaseModel):
+    """Counts and gauges of the server and its database."""
+
+    uptime_seconds: float
+    backtests: dict[str, int] = Field(description="Backtests by status.")
+    optimizations: dict[str, int] = Field(description="Optimizations by status.")
+    jobs_running: int = Field(description="Jobs the server works on now.")
+    jobs_running_max: int
+    strategies: int
+    datasets: int
+    trials: int
+    decisions: dict[str, int] = Field(description="Decisions by outcome.")
+    packages_unpublished: int = Field(description="Parameter packages not yet handed to the ZeroMQ socket.")
