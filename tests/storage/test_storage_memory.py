@@ -2,6 +2,7 @@
 
 import pytest
 import storage_contract_catalog as catalog
+import storage_contract_decisions as decisions
 import storage_contract_jobs as jobs
 import storage_contract_results as results
 
@@ -40,3 +41,15 @@ class TestTrials(results.TrialStoreContract):
 
 class TestReports(results.ReportStoreContract):
     """Reports in memory."""
+
+
+class TestDecisions(decisions.DecisionStoreContract):
+    """Decisions in memory."""
+
+
+class TestPackages(decisions.PackageStoreContract):
+    """Parameter packages in memory."""
+
+
+class TestCounts(decisions.CountsContract):
+    """Counts in memory."""

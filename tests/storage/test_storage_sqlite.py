@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import storage_contract_catalog as catalog
+import storage_contract_decisions as decisions
 import storage_contract_jobs as jobs
 import storage_contract_results as results
 
@@ -55,3 +56,15 @@ class TestTrials(results.TrialStoreContract):
 
 class TestReports(results.ReportStoreContract):
     """Reports in SQLite."""
+
+
+class TestDecisions(decisions.DecisionStoreContract):
+    """Decisions in SQLite."""
+
+
+class TestPackages(decisions.PackageStoreContract):
+    """Parameter packages in SQLite."""
+
+
+class TestCounts(decisions.CountsContract):
+    """Counts in SQLite."""

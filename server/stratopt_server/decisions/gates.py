@@ -80,7 +80,7 @@ def psr_out_of_sample(evidence: Evidence, wanted: CriterionValue) -> Finding:
 
 def _what_would_help(evidence: Evidence) -> str:
     days = evidence.days_wanted
-    if days is None or math.isinf(days):
+    if days is None:
         return " It lost money or stood still out of sample: more days of the same would not help."
     more = max(math.ceil(days) - evidence.out_of_sample_days, 1)
     return f" It needs {more:,} more daily bars as good as these."

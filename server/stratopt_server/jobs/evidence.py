@@ -1,5 +1,6 @@
 """Inside the process that gathers the evidence of one decision."""
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -99,7 +100,7 @@ class Gathering:
             out_of_sample_days=len(days),
             psr_oos=psr,
             var_95_oos=value_at_risk(days, quantile=VAR_QUANTILE) if len(days) else None,
-            days_wanted=wanted,
+            days_wanted=wanted if wanted is not None and math.isfinite(wanted) else None,
             **self._sizing(whole),
             in_position=bool(whole.series.position[-1] > 0),
         )
