@@ -417,6 +417,9 @@ async def test_refusals_stay_readable(client: Client, walk: str) -> None:
         )
     assert refusal.value.reason == "PARAMETER_OUT_OF_RANGE"
     assert "things are wrong" in str(refusal.value.args[0]) or len(refusal.value.violations) >= 10
+    ranges = {"é" * 90 + str(number): [1, 2] for number in range(200)}
+    with pytest.raises(InvalidRequest):
+        await client.optimizations.start(**{**SEARCH, "symbol": walk, "param_ranges": ranges})
     with pytest.raises(NotFound) as unknown:
         await client.strategies.get("x" * 9_000)
     assert unknown.value.reason == "STRATEGY_NOT_FOUND"

@@ -82,6 +82,7 @@ def test_confidence_and_track_record_say_the_same(
         assert length is None
         return
     assume(abs(psr - 0.95) > 1e-9)
+    assume(abs(sharpe) > 1e-9)
     assert (psr >= 0.95) == (count >= length)
 
 

@@ -14,16 +14,18 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
-VIOLATIONS_SHOWN_MAX = 20
+VIOLATIONS_SHOWN_MAX = 16
 """Faults named in one refusal; a caller with more has enough to mend first."""
-MESSAGE_LENGTH_MAX = 200
-"""Characters of one fault's message, and of one value it names: a status must fit into 8 KB of trailers."""
-FIELD_LENGTH_MAX = 100
+MESSAGE_BYTES_MAX = 300
+"""Size of one fault's message, and of one value it names: a status must fit into 16 KB of trailers."""
+FIELD_BYTES_MAX = 100
+STATUS_BYTES_MAX = 1_000
 
 
-def shorten(text: str, length_max: int = MESSAGE_LENGTH_MAX) -> str:
+def shorten(text: str, bytes_max: int = MESSAGE_BYTES_MAX) -> str:
     """Cut a text that a caller made long."""
-    return text if len(text) <= length_max else f"{text[: length_max - 3]}..."
+    encoded = text.encode(errors="replace")
+    return text if len(encoded) <= bytes_max else encoded[: bytes_max - 3].decode(errors="ignore") + "..."
 
 
 class Code(Enum):
@@ -88,7 +90,7 @@ class RequestRefused(StratoptError):
         if len(every) > len(found):
             listed = f"{len(every)} things are wrong, the first {len(found)} of them: {listed}"
         super().__init__(
-            shorten(listed, 5 * MESSAGE_LENGTH_MAX),
+            shorten(listed, STATUS_BYTES_MAX),
             code=gravest.code,
             reason=gravest.reason,
             facts={**gravest.facts, "field": gravest.field},
@@ -187,7 +189,7 @@ class Violations:
     ) -> None:
         """Note one fault; the keyword arguments are the values its message names."""
         texts = {name: shorten(str(value)) for name, value in facts.items()}
-        at = shorten(field_path, FIELD_LENGTH_MAX)
+        at = shorten(field_path, FIELD_BYTES_MAX)
         self._found.append(Violation(at, reason, shorten(message), code, texts))
 
     def has(self, field_path: str) -> bool:

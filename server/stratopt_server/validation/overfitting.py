@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 NORMAL = NormalDist()
+SMALLEST_DISTANCE = 1e-12
+"""Sharpe ratios closer than this to their benchmark are at it: no track record tells them apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,10 @@ def minimum_track_record_length(
     core = _variance_core(sharpe, skew, kurtosis)
     if core <= 0:
         return None
-    if sharpe <= benchmark_sharpe:
+    distance = sharpe - benchmark_sharpe
+    if distance <= SMALLEST_DISTANCE:
         return math.inf
-    return 1 + core * (NORMAL.inv_cdf(confidence) / (sharpe - benchmark_sharpe)) ** 2
+    return 1 + core * (NORMAL.inv_cdf(confidence) / distance) ** 2
 
 
 def _variance_core(sharpe: float, skew: float, kurtosis: float) -> float:
