@@ -1,0 +1,238 @@
+"""Approval through the front door: what it rests on, what it refuses, and what it signs."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from stratopt.v1 import decision_pb2
+from stratopt_client import (
+    BacktestHandle,
+    Client,
+    FailedPrecondition,
+    InvalidRequest,
+    NotFound,
+    params_to_python,
+)
+from support import write_bars
+
+STRATEGY = "ma_cross_v1.0"
+RANGES = {"fast_period": [5, 15], "slow_period": [30, 60], "signal_threshold": [0.0, 0.002]}
+
+
+@pytest.fixture(scope="module")
+def edge_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Hourly bars with a planted edge: they drift up and down by turns."""
+    path = tmp_path_factory.mktemp("edge") / "edge.csv"
+    return write_bars(path, count=16_000, regime_bars=150, regime_drift=0.0015, noise=0.005, seed=3)
+
+
+@pytest.fixture
+async def edge(client: Client, edge_file: Path) -> str:
+    """The symbol under which those bars are on the shared server."""
+    await client.market_data.import_file(edge_file, symbol="EDGE/USDT", exchange="test")
+    return "EDGE/USDT"
+
+
+async def searched(client: Client, symbol: str, **change: Any) -> tuple[str, BacktestHandle]:
+    """Search, then backtest the best set; return the optimization's id and the backtest."""
+    search = await client.optimizations.start(
+        symbol=symbol, strategy_id=STRATEGY, param_ranges=RANGES, algorithm="random", seed=1, **change
+    )
+    best = (await search.result(timeout=60)).best.trial
+    backtest = await client.backtests.start(
+        symbol=symbol, strategy_id=STRATEGY, params=params_to_python(best.params)
+    )
+    await backtest.result(timeout=60)
+    return search.id, backtest
+
+
+async def test_planted_edge_is_approved_and_signed(client: Client, edge: str) -> None:
+    """Where the edge is planted the policy approves; the package is signed and says what it rests on."""
+    optimization_id, backtest = await searched(client, edge)
+    answer = await client.approvals.approve(STRATEGY, backtest.id)
+    decision, package = answer.decision, answer.parameter_package
+    assert decision.outcome == decision_pb2.DECISION_OUTCOME_APPROVE, decision.reason
+    assert decision.evidence.source == decision_pb2.EVIDENCE_SOURCE_OPTIMIZATION
+    assert decision.evidence.optimization_id == optimization_id
+    assert decision.evidence.psr_oos >= 0.95
+    assert {gate.criterion for gate in decision.gates} == {
+        "costs",
+        "data_grade",
+        "min_trades_in_sample",
+        "min_trades_out_of_sample",
+        "psr_oos",
+        "cost_2x",
+        "max_drawdown",
+    }
+    assert "dsr" in decision.not_measured
+
+    key = await client.approvals.signing_key()
+    assert package.key_id == key.key_id == hashlib.sha256(key.public_key).hexdigest()
+    Ed25519PublicKey.from_public_bytes(key.public_key).verify(package.signature, package.signed_payload)
+    said = json.loads(package.signed_payload)
+    ran = await backtest.get()
+    assert said["package_id"] == package.id == decision.package_id
+    assert said["parameters"] == params_to_python(ran.params)
+    assert said["strategy_hash"] == ran.code_hash
+    assert said["provenance"]["dataset_hash"] == ran.dataset_hash
+    assert said["provenance"]["optimization_id"] == optimization_id
+    assert (said["epoch"], said["seq"]) == (package.epoch, package.seq)
+    assert 0 < said["position_size"] <= 1
+
+    assert await client.approvals.decision(decision.id) == decision
+    assert (await client.approvals.package(package.id)).signed_payload == package.signed_payload
+    assert package.id in {row.id async for row in client.approvals.packages(symbol=edge)}
+    assert decision.id in {row.id async for row in client.approvals.decisions(backtest_id=backtest.id)}
+
+
+async def test_without_a_search_the_second_half_is_the_evidence(client: Client, edge: str) -> None:
+    """Parameters that no search tried are judged on the second half of their own bars."""
+    params = {"fast_period": 16, "slow_period": 61, "signal_threshold": 0.0}
+    backtest = await client.backtests.start(symbol=edge, strategy_id=STRATEGY, params=params)
+    await backtest.result(timeout=60)
+    evidence = (await client.approvals.approve(STRATEGY, backtest.id)).decision.evidence
+    assert evidence.source == decision_pb2.EVIDENCE_SOURCE_FIXED_PARAMETERS
+    assert evidence.optimization_id == ""
+    assert evidence.in_sample.bar_count == evidence.out_of_sample.bar_count == 8_000
+
+
+async def test_a_search_at_other_costs_is_no_evidence(client: Client, edge: str) -> None:
+    """The same parameters at other costs are another question."""
+    _, backtest = await searched(client, edge, taker_fee=0.0002)
+    found = (await client.approvals.approve(STRATEGY, backtest.id)).decision.evidence
+    searches = [row async for row in client.optimizations.list(symbol=edge)]
+    cheap = {row.id for row in searches if row.costs.taker_fee == 0.0002}
+    assert found.optimization_id not in cheap
+
+
+async def test_a_loser_is_rejected_with_reasons(client: Client, walk: str) -> None:
+    """A random walk is rejected: no package, and every failed gate says measured, wanted and why."""
+    backtest = await client.backtests.start(
+        symbol=walk,
+        strategy_id=STRATEGY,
+        params={"fast_period": 2, "slow_period": 5, "signal_threshold": 0.0},
+    )
+    await backtest.result(timeout=60)
+    answer = await client.approvals.approve(STRATEGY, backtest.id)
+    assert answer.decision.outcome == decision_pb2.DECISION_OUTCOME_REJECT
+    assert not answer.HasField("parameter_package")
+    assert answer.decision.package_id == ""
+    failed = [gate for gate in answer.decision.gates if gate.result != decision_pb2.GATE_RESULT_PASSED]
+    assert failed
+    for gate in failed:
+        assert gate.criterion in answer.decision.reason
+        assert gate.wanted in answer.decision.reason
+        assert gate.explanation
+
+
+async def test_one_that_never_trades_is_rejected(client: Client, walk: str) -> None:
+    """What cannot be measured does not pass: a run without trades is rejected, never an error."""
+    backtest = await client.backtests.start(
+        symbol=walk, strategy_id=STRATEGY, params={"signal_threshold": 0.9}
+    )
+    await backtest.result(timeout=60)
+    decision = (await client.approvals.approve(STRATEGY, backtest.id)).decision
+    results = {gate.criterion: gate.result for gate in decision.gates}
+    assert decision.outcome == decision_pb2.DECISION_OUTCOME_REJECT
+    assert results["psr_oos"] == decision_pb2.GATE_RESULT_NOT_COMPUTABLE
+    assert results["max_drawdown"] == decision_pb2.GATE_RESULT_NOT_COMPUTABLE
+    assert results["cost_2x"] != decision_pb2.GATE_RESULT_PASSED
+    assert not decision.evidence.HasField("psr_oos")
+
+
+async def test_criteria_of_the_request_are_recorded(client: Client, walk: str) -> None:
+    """Overridden thresholds decide this call, stand in the decision, and change no later one."""
+    backtest = await client.backtests.start(symbol=walk, strategy_id=STRATEGY)
+    await backtest.result(timeout=60)
+    loose = {"min_trades_in_sample": 0, "min_trades_out_of_sample": 0, "psr_oos": 0.0, "cost_2x": False}
+    asked = (await client.approvals.approve(STRATEGY, backtest.id, approval_criteria=loose)).decision
+    plain = (await client.approvals.approve(STRATEGY, backtest.id)).decision
+    assert set(asked.approval_criteria) == set(loose)
+    assert dict(plain.approval_criteria) == {}
+    wanted = {gate.criterion: gate.wanted for gate in plain.gates}
+    assert wanted["psr_oos"] == ">= 0.95"
+
+
+async def test_the_same_call_decides_once(client: Client, walk: str) -> None:
+    """The same request_id gives the same decision; another body under it is refused."""
+    backtest = await client.backtests.start(symbol=walk, strategy_id=STRATEGY)
+    await backtest.result(timeout=60)
+    first = await client.approvals.approve(STRATEGY, backtest.id, request_id="decide-once")
+    again = await client.approvals.approve(STRATEGY, backtest.id, request_id="decide-once")
+    assert first.decision == again.decision
+    with pytest.raises(InvalidRequest) as refusal:
+        await client.approvals.approve(
+            STRATEGY, backtest.id, approval_criteria={"psr_oos": 0.9}, request_id="decide-once"
+        )
+    assert refusal.value.reason == "REQUEST_ID_REUSED"
+
+
+async def test_bad_approvals_are_refused(client: Client, walk: str) -> None:
+    """Unknown ids, another strategy's backtest, unfinished ones and wrong criteria are refused by name."""
+    backtest = await client.backtests.start(symbol=walk, strategy_id=STRATEGY)
+    await backtest.result(timeout=60)
+    with pytest.raises(NotFound):
+        await client.approvals.approve(STRATEGY, "bt_none")
+    with pytest.raises(InvalidRequest) as refusal:
+        await client.approvals.approve("grid_v1.2", backtest.id)
+    assert refusal.value.reason == "BACKTEST_OF_ANOTHER_STRATEGY"
+    with pytest.raises(InvalidRequest) as refusal:
+        await client.approvals.approve(
+            STRATEGY, backtest.id, approval_criteria={"sharpe": 1.0, "psr_oos": "high", "costs": 3}
+        )
+    assert {violation.field for violation in refusal.value.violations} == {
+        "approval_criteria.sharpe",
+        "approval_criteria.psr_oos",
+        "approval_criteria.costs",
+    }
+    for unknown in (client.approvals.decision("dec_none"), client.approvals.package("pkg_none")):
+        with pytest.raises(NotFound):
+            await unknown
+
+
+async def test_an_unfinished_backtest_is_refused(client: Client, walk: str) -> None:
+    """A backtest that was cancelled has nothing to judge."""
+    backtest = await client.backtests.start(symbol=walk, strategy_id=STRATEGY)
+    await backtest.result(timeout=60)
+    search = await client.optimizations.start(symbol=walk, strategy_id=STRATEGY, param_ranges=RANGES)
+    await search.result(timeout=60)
+    with pytest.raises(NotFound):
+        await client.approvals.approve(STRATEGY, search.id)
+    pending = [row async for row in client.backtests.list(symbol=walk)]
+    assert pending
+    held = await client.backtests.start(symbol=walk, strategy_id=STRATEGY)
+    with pytest.raises(FailedPrecondition) as refusal:
+        await client.approvals.approve(STRATEGY, held.id)
+    assert refusal.value.reason == "BACKTEST_WRONG_STATUS"
+    await held.result(timeout=60)
+
+
+async def test_reports_are_listed_in_every_order(client: Client, walk: str) -> None:
+    """Reports come best first by each figure, page by page, within the dates asked for."""
+    for fast in (3, 5, 8, 13):
+        handle = await client.backtests.start(
+            symbol=walk, strategy_id=STRATEGY, params={"fast_period": fast, "signal_threshold": 0.0}
+        )
+        await handle.result(timeout=60)
+    figures = {"sharpe": "sharpe_ratio", "return": "total_return", "drawdown": "max_drawdown"}
+    for order, figure in figures.items():
+        rows = [row async for row in client.backtests.reports(symbol=walk, order=order)]
+        values = [getattr(row.metrics, figure) for row in rows]
+        assert values == sorted(values, reverse=order != "drawdown")
+        assert len({row.id for row in rows}) == len(rows) >= 4
+    assert [row async for row in client.backtests.reports(symbol=walk, start_date="2030-01-01")] == []
+
+
+async def test_server_says_how_it_is(client: Client) -> None:
+    """Every part says how it is, and the counts are there."""
+    info = await client.system.info()
+    names = {part.name for part in info.parts}
+    assert names == {"database", "relay", "sweep_template", "report_template"}
+    assert info.relay_address.startswith("tcp://127.0.0.1:")
+    metrics = await client.system.metrics()
+    assert metrics.strategies >= 2
+    assert metrics.jobs_running_max >= 1
