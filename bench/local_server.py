@@ -39,3 +39,18 @@ def local_server(**settings: str) -> Iterator[LocalServer]:
                 yield LocalServer(process.pid, ready["listening"])
             finally:
                 process.send_signal(signal.SIGTERM)
+
+
+@contextmanager
+def local_gateway(server: str) -> Iterator[str]:
+    """Start a gateway in front of a server; give its URL; stop it at the end of the block."""
+    settings = {"STRATOPT_GATEWAY_LISTEN": "127.0.0.1:0", "STRATOPT_GATEWAY_SERVER": server}
+    environment = {**os.environ, **settings, "STRATOPT_GATEWAY_LOG_LEVEL": "WARNING"}
+    command = [sys.executable, "-m", "stratopt_gateway"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url: str = json.loads(process.stdout.readline())["listening"]
+            yield url
+        finally:
+            process.send_signal(signal.SIGTERM)

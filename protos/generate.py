@@ -23,8 +23,8 @@ def generate(target: Path) -> None:
     sources = sorted(str(path) for path in (PROTOS / PACKAGE).glob("*.proto"))
     well_known = files("grpc_tools") / "_proto"
     arguments = ["protoc", f"-I{PROTOS}", f"-I{well_known}"]
-    arguments += [f"--{kind}_out={target}" for kind in ("python", "grpc_python", "mypy")]
-    arguments += [f"--mypy_grpc_out=only_async:{target}"]
+    arguments += [f"--{kind}_out={target}" for kind in ("python", "grpc_python")]
+    arguments += [f"--mypy_out=quiet:{target}", f"--mypy_grpc_out=only_async,quiet:{target}"]
     for plugin in ("protoc-gen-mypy", "protoc-gen-mypy_grpc"):
         arguments.append(f"--plugin={plugin}={Path(sys.executable).with_name(plugin)}")
     arguments += sources

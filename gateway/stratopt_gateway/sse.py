@@ -1,14 +1,15 @@
 """Watch streams as Server-Sent Events: id is the sequence, event what happened, data JSON."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, suppress
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
 
 from stratopt.v1.backtest_service_pb2 import WatchBacktestResponse
 from stratopt.v1.job_pb2 import JobStatus
@@ -17,7 +18,6 @@ from stratopt_client import StratoptError
 from stratopt_gateway.problems import Refused, problem_of
 from stratopt_gateway.schemas.problem import FieldProblem
 
-MEDIA_TYPE = "text/event-stream"
 SEQUENCE_MAX = 2**63 - 1
 FINAL = (JobStatus.JOB_STATUS_SUCCEEDED, JobStatus.JOB_STATUS_FAILED, JobStatus.JOB_STATUS_CANCELLED)
 
@@ -33,28 +33,41 @@ class Streams:
         """At most `streams_max` at a time."""
         self._streams_max = streams_max
         self._open = 0
-        self._closing = asyncio.Event()
-
-    @property
-    def open(self) -> int:
-        """How many are open."""
-        return self._open
+        self.closing = asyncio.Event()
+        """Set when all are to end."""
 
     def close(self) -> None:
         """End them all; browsers come back to whoever serves then."""
-        self._closing.set()
+        self.closing.set()
 
-    @contextmanager
-    def one_more(self) -> Iterator[asyncio.Event]:
-        """Count one for the time of the block; raise Refused if there are too many. Yields the end of all."""
+    def enter(self) -> None:
+        """Count one more; raise Refused if there are too many."""
         if self._open >= self._streams_max:
             text = f"{self._streams_max} event streams are open, and no more are served at a time"
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "TOO_MANY_STREAMS", text)
         self._open += 1
+
+    def leave(self) -> None:
+        """Count one less."""
+        self._open -= 1
+
+
+class EventResponse(StreamingResponse):
+    """An event stream that is tidied up however it ends, even before it began."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, lines: AsyncIterator[str], tidy: Callable[[], Awaitable[None]]) -> None:
+        """`tidy` is called once, at the end."""
+        super().__init__(lines, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._tidy = tidy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
         try:
-            yield self._closing
+            await super().__call__(scope, receive, send)
         finally:
-            self._open -= 1
+            await self._tidy()
 
 
 def after_sequence(last_event_id: str | None) -> int:
@@ -73,43 +86,54 @@ async def stream(
 ) -> Response:
     """Answer with the events of a watch; 204 where a resumed one has nothing more to say.
 
-    The first events are awaited here, so that an unknown id is a 404 and not a broken stream.
+    The first events are awaited here, so that an error is an answer of its own and not a broken stream.
     """
-    counted = streams.one_more()
-    closing = counted.__enter__()  # it is left when the stream ends, or below
-    try:
-        early = [await anext(watch)]
-        if resumed and early[0].WhichOneof("event") == "snapshot" and early[0].snapshot.status in FINAL:
-            # A browser comes back after the end too; 204 tells it to stop.
-            try:
-                early.append(await anext(watch))
-            except StopAsyncIteration:
-                counted.__exit__(None, None, None)
-                return Response(status_code=HTTPStatus.NO_CONTENT)
-    except BaseException:
+    streams.enter()
+
+    async def tidy() -> None:
+        streams.leave()
         await watch.aclose()
-        counted.__exit__(None, None, None)
+
+    try:
+        early = await _first(watch, resumed=resumed)
+    except BaseException:
+        await tidy()
         raise
+    if not early:
+        await tidy()
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+    events = _until(streams.closing, early, watch)
+    return EventResponse(_lines(events, body, retry_ms), tidy)
 
-    async def lines() -> AsyncIterator[str]:
-        try:
-            yield f"retry: {retry_ms}\n\n"
-            async with aclosing(watch):
-                async for event in _until(closing, early, watch):
-                    yield _written(event, body)
-        except StratoptError as error:
-            # The answer has begun: its end can only be said in it.
-            yield _framed("problem", problem_of(error, {}).model_dump_json())
-        finally:
-            counted.__exit__(None, None, None)
 
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(lines(), media_type=MEDIA_TYPE, headers=headers)
+async def _lines(events: AsyncGenerator[Event], body: Body, retry_ms: int) -> AsyncIterator[str]:
+    yield f"retry: {retry_ms}\n\n"
+    try:
+        async with aclosing(events):
+            async for event in events:
+                yield _written(event, body)
+    except StratoptError as error:
+        # The answer has begun: its end can only be said in it.
+        yield _framed("problem", problem_of(error, {}).model_dump_json())
+
+
+async def _first(watch: AsyncGenerator[Event], *, resumed: bool) -> list[Event]:
+    """Return the first event; of a resumed watch of a job that has ended, two, or none if there is no second.
+
+    A browser comes back after the end too, and would for ever.
+    """
+    first = await anext(watch)
+    if not (resumed and first.WhichOneof("event") == "snapshot" and first.snapshot.status in FINAL):
+        return [first]
+    try:
+        return [first, await anext(watch)]
+    except StopAsyncIteration:
+        return []
 
 
 async def _until(
     closing: asyncio.Event, early: list[Event], watch: AsyncGenerator[Event]
-) -> AsyncIterator[Event]:
+) -> AsyncGenerator[Event]:
     """Yield what comes until the watch, or the gateway, ends."""
     for event in early:
         yield event

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import grpc
+from cli_approvals import FakeApprovals
 from client_fakes import Backtests, MarketData, Optimizations, Strategies, refusal
 
 from stratopt.v1.backtest_pb2 import Backtest, SeriesChunk
@@ -70,11 +71,12 @@ def strategies() -> list[Strategy]:
     return [built_in, Strategy(id="mine", not_runnable_reason="there is no sandbox")]
 
 
-class FakeService(Backtests, MarketData, Optimizations, Strategies):
+class FakeService(Backtests, MarketData, Optimizations, Strategies, FakeApprovals):
     """Answers; `ends` is how jobs end, and "RUNNING" is until they are cancelled."""
 
     def __init__(self, *, ends: str = "SUCCEEDED", datasets: int = 2) -> None:
         """Nothing was asked yet."""
+        super().__init__()
         self.ends = ends
         self.datasets = datasets
         self.header: ImportHeader | None = None

@@ -121,6 +121,12 @@ async def test_demo_shows_everything_and_leaves_nothing(tmp_path: Path) -> None:
     assert "best found" in out
     assert "Buying and holding made 50.00% over the same bars" in out.replace("\n", " ")
     assert "they made -10.00%, buying and holding 25.00%: it was not worth" in out.replace("\n", " ")
+    assert "rejected" in out
+    assert "It needs 812 more daily bars" in out
+    assert "The edge is planted" in err
+    assert "approved" in out
+    assert "pkg_1, number 1, signature checked" in out
+    assert "curl -s -H 'Content-Type: application/json' $U/api/strategies/approve" in out
     assert str(report) in err
     assert report.read_text() == "<html>report</html>"
     assert left_behind(tmp_path) == []
@@ -139,6 +145,12 @@ async def test_demo_as_json_is_one_document(tmp_path: Path) -> None:
         "backtest_best",
         "buy_and_hold_return",
         "report",
+        "decision",
+        "planted_import",
+        "planted_best",
+        "planted_decision",
+        "planted_package",
+        "curl",
     }
 
 

@@ -8,12 +8,19 @@ from stratopt_cli import main
 COMMANDS = [
     ("demo",),
     ("serve",),
+    ("gateway",),
+    ("up",),
     ("data", "import"),
     ("data", "list"),
     ("strategy", "list"),
     ("backtest", "run"),
     ("optimize", "run"),
+    ("approve",),
+    ("package", "verify"),
+    ("package", "key"),
 ]
+OF_A_SERVER = [command for command in COMMANDS[4:] if command != ("package", "verify")]
+"""Those that ask a server."""
 
 
 def invoke(*arguments: str) -> Result:
@@ -30,7 +37,7 @@ def test_help_has_examples(command: tuple[str, ...]) -> None:
     assert f"stratopt {' '.join(command)}".strip() in result.output
 
 
-@pytest.mark.parametrize("command", COMMANDS[2:], ids=" ".join)
+@pytest.mark.parametrize("command", OF_A_SERVER, ids=" ".join)
 def test_server_and_json_stand_under_every_command(command: tuple[str, ...]) -> None:
     """They may stand before or after the command."""
     text = invoke(*command, "--help").output

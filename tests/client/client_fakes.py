@@ -10,25 +10,31 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from stratopt.v1 import (
+    approval_service_pb2_grpc,
     backtest_service_pb2_grpc,
     market_data_service_pb2_grpc,
     optimization_service_pb2_grpc,
     strategy_service_pb2_grpc,
+    system_service_pb2_grpc,
 )
 from stratopt.v1.backtest_pb2 import Backtest
 from stratopt.v1.job_pb2 import JobStatus
 from stratopt.v1.optimization_pb2 import Optimization
 
+Approvals = approval_service_pb2_grpc.ApprovalServiceServicer
 Backtests = backtest_service_pb2_grpc.BacktestServiceServicer
 MarketData = market_data_service_pb2_grpc.MarketDataServiceServicer
 Optimizations = optimization_service_pb2_grpc.OptimizationServiceServicer
 Strategies = strategy_service_pb2_grpc.StrategyServiceServicer
+System = system_service_pb2_grpc.SystemServiceServicer
 
 _ADD: list[tuple[type, Callable[[Any, grpc.aio.Server], None]]] = [
+    (Approvals, approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server),
     (Backtests, backtest_service_pb2_grpc.add_BacktestServiceServicer_to_server),
     (MarketData, market_data_service_pb2_grpc.add_MarketDataServiceServicer_to_server),
     (Optimizations, optimization_service_pb2_grpc.add_OptimizationServiceServicer_to_server),
     (Strategies, strategy_service_pb2_grpc.add_StrategyServiceServicer_to_server),
+    (System, system_service_pb2_grpc.add_SystemServiceServicer_to_server),
 ]
 
 

@@ -39,6 +39,8 @@ class GatewayProcess:
             )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
+        if not line:
+            self.stop()
         assert line, f"the gateway did not start:\n{self.log()}"
         self.url: str = json.loads(line)["listening"]
 

@@ -109,7 +109,7 @@ async def _play(demo: Demo, folder: Path, bars: Bars, report: Path) -> None:
     # It is shown last, but loading what makes reports takes a while; the search does not need it.
     defaults = await backtest(demo, dataset, {})
     demo.step(f"2. Search {TRIALS:,} parameter sets of {STRATEGY} for the best Sharpe ratio")
-    found = await search(demo, dataset, RANGES, max_iterations=TRIALS, seed=SEED, min_trades=ROUND_TRIPS_MIN)
+    found = await search(demo, dataset, RANGES, trials=TRIALS, seed=SEED, min_trades=ROUND_TRIPS_MIN)
     demo.show("optimization", to_dict(found), *optimization_views(found))
 
     demo.step("3. What that means")

@@ -52,9 +52,7 @@ async def play_planted(demo: Demo, folder: Path) -> None:
     # Before the approval: ZeroMQ keeps nothing for those who come later.
     async with subscribed(address) as messages:
         dataset = await _import(demo, folder)
-        found = await search(
-            demo, dataset, RANGES, max_iterations=TRIALS, seed=SEED, min_trades=ROUND_TRIPS_MIN
-        )
+        found = await search(demo, dataset, RANGES, trials=TRIALS, seed=SEED, min_trades=ROUND_TRIPS_MIN)
         params = params_to_python(found.best.trial.params)
         demo.show("planted_best", params, Text(f"best    {assigned(params)}", style="bold"))
         answer = await _approve(demo, dataset, found)
@@ -105,7 +103,15 @@ def _told(package: dict[str, Any]) -> str:
 def curl_lines(params: dict[str, ParamValue]) -> list[str]:
     """Return the steps of the planted half as lines for a shell; bars come in over gRPC."""
     run = {"symbol": _planted.SYMBOL, "strategy_id": STRATEGY}
-    searched = {**run, "param_ranges": RANGES, "optimization_target": "sharpe", "max_iterations": TRIALS}
+    searched = {
+        **run,
+        "param_ranges": RANGES,
+        "optimization_target": "sharpe",
+        "max_iterations": TRIALS,
+        "algorithm": "random",
+        "seed": SEED,
+        "min_trades": ROUND_TRIPS_MIN,
+    }
     last_day = (_planted.START + _planted.SPAN).date().isoformat()
     tested = {**run, "start_date": _planted.START.date().isoformat(), "end_date": last_day, "params": params}
     judged = json.dumps({"strategy_id": STRATEGY, "backtest_id": "RUN"}).replace("RUN", "'$RUN'")
@@ -114,8 +120,8 @@ def curl_lines(params: dict[str, ParamValue]) -> list[str]:
         f"export PATH={Path(sys.executable).parent}:$PATH U={URL}",
         "stratopt up &   # server and gateway; `kill %1` ends both",
         "python -m stratopt_cli._planted planted.csv",
-        f"until curl -sf $U/health; do sleep 1; done; stratopt data import planted.csv "
-        f"--symbol {_planted.SYMBOL} --exchange {_planted.EXCHANGE}",
+        "until curl -sf $U/health; do sleep 1; done",
+        f"stratopt data import planted.csv --symbol {_planted.SYMBOL} --exchange {_planted.EXCHANGE}",
         """id() { python -c 'import json,sys; print(json.load(sys.stdin)["'$1'"])'; }""",
         f"OPT=$({post} $U/api/optimization/start -d '{json.dumps(searched)}' | id optimization_id)",
         "curl -sN $U/api/optimization/$OPT/events",

@@ -1,7 +1,7 @@
 """What every part of the demo uses."""
 
 from dataclasses import dataclass, field
-from typing import Any, Unpack
+from typing import Any
 
 from rich.console import RenderableType
 
@@ -9,7 +9,7 @@ from stratopt.v1.dataset_pb2 import Dataset
 from stratopt.v1.optimization_pb2 import Optimization
 from stratopt_cli._follow import follow_optimization
 from stratopt_cli._session import Session
-from stratopt_client import BacktestHandle, Client, OptimizationOptions, ParamRanges, Params
+from stratopt_client import BacktestHandle, Client, ParamRanges, Params
 
 STRATEGY = "ma_cross_v1.0"
 
@@ -42,7 +42,7 @@ async def backtest(demo: Demo, dataset: Dataset, params: Params) -> BacktestHand
 
 
 async def search(
-    demo: Demo, dataset: Dataset, ranges: ParamRanges, **options: Unpack[OptimizationOptions]
+    demo: Demo, dataset: Dataset, ranges: ParamRanges, *, trials: int, seed: int, min_trades: int
 ) -> Optimization:
     """Search at random for the best Sharpe ratio, on the screen, and return the result."""
     handle = await demo.client.optimizations.start(
@@ -51,9 +51,11 @@ async def search(
         ranges,
         optimization_target="sharpe",
         algorithm="random",
+        max_iterations=trials,
+        seed=seed,
+        min_trades=min_trades,
         exchange=dataset.exchange,
         timeframe=dataset.timeframe,
-        **options,
     )
     await follow_optimization(demo.session, handle)
     return await handle.result()

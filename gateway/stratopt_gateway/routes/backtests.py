@@ -70,6 +70,7 @@ async def watch_backtest(
 ) -> Response:
     """Send a snapshot, then what happens, up to the final status; leaving does not cancel it."""
     after = after_sequence(last_event_id)
+    await client.backtests.get(task_id)  # a watch waits for a server that is away; an answer should not
     watch = client.backtests.handle(task_id).watch(after)
     return await stream(watch, _body, streams=streams, resumed=after > 0, retry_ms=settings.stream_retry_ms)
 

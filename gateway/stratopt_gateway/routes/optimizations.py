@@ -67,6 +67,7 @@ async def watch_optimization(
 ) -> Response:
     """Send a snapshot, then what happens, up to the final status; leaving does not cancel it."""
     after = after_sequence(last_event_id)
+    await client.optimizations.get(optimization_id)  # a watch waits for a server that is away
     watch = client.optimizations.handle(optimization_id).watch(after)
     return await stream(watch, _body, streams=streams, resumed=after > 0, retry_ms=settings.stream_retry_ms)
 

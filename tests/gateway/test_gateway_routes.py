@@ -1,0 +1,292 @@
+"""Every route, where all goes well."""
+
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from gateway_process import done, problem_of
+
+from stratopt_client.sync import SyncClient
+from support import ServerProcess, write_bars
+
+RUN = {"strategy_id": "ma_cross_v1.0", "start_date": "2023-01-01", "end_date": "2023-01-31"}
+METRICS = {
+    "total_return", "cagr", "sharpe_ratio", "sortino_ratio", "calmar_ratio", "volatility", "max_drawdown",
+    "trade_count", "open_trade_count", "win_rate", "profit_factor", "expectancy", "exposure", "fees_paid",
+    "final_equity", "bar_count",
+}  # fmt: skip
+
+
+def test_health_names_every_part(http: httpx.Client) -> None:
+    """Gateway, server, database and relay are well; there is no cache yet, and that is said."""
+    deadline = time.monotonic() + 10
+    while (answer := http.get("/health")).status_code != 200:
+        assert time.monotonic() < deadline, answer.text
+    said = answer.json()
+    assert said["status"] == "ok"
+    words = {name: part["status"] for name, part in said["parts"].items()}
+    assert words == {"gateway": "ok", "server": "ok", "database": "ok", "cache": "off", "relay": "ok"}
+    assert said["parts"]["relay"]["detail"].startswith("tcp://127.0.0.1:")
+
+
+def test_backtest_from_start_to_metrics(http: httpx.Client, walk: str) -> None:
+    """The answers have the documented fields, and the metrics come with the status."""
+    answer = http.post("/api/backtest/start", json={**RUN, "symbol": walk})
+    assert answer.status_code == 200, answer.text
+    started = answer.json()
+    assert set(started) == {"task_id", "status", "estimated_time"}
+    assert started["status"] in ("pending", "running")
+    assert type(started["estimated_time"]) is int
+    assert 1 <= started["estimated_time"] < 60
+    status = done(http, "/api/backtest/status", task_id=started["task_id"])
+    assert status["task_id"] == started["task_id"]
+    assert status["progress"] == 1.0
+    assert set(status["metrics"]) == METRICS
+    assert status["metrics"]["bar_count"] == 31 * 24
+    assert status["params"] == {"fast_period": 5, "slow_period": 20, "signal_threshold": 0.02}
+
+
+def test_day_without_time_ends_with_the_day(http: httpx.Client, walk: str) -> None:
+    """A date-only end_date includes that UTC day; a moment is what it says."""
+    days = http.post("/api/backtest/start", json={**RUN, "symbol": walk}).json()["task_id"]
+    moment = {**RUN, "symbol": walk, "end_date": "2023-01-31T00:00:00Z"}
+    hours = http.post("/api/backtest/start", json=moment).json()["task_id"]
+    assert done(http, "/api/backtest/status", task_id=days)["end_date"] == "2023-01-31T23:00:00Z"
+    assert done(http, "/api/backtest/status", task_id=hours)["end_date"] == "2023-01-31T00:00:00Z"
+
+
+def test_estimate_grows_with_bars_and_queue(http: httpx.Client, server: ServerProcess, walk: str) -> None:
+    """It is no constant: a run behind twenty others is told to wait longer."""
+    with SyncClient(server.address) as client:
+        hurry = [client.backtests.start(walk, "ma_cross_v1.0") for _ in range(20)]
+        late = http.post("/api/backtest/start", json={**RUN, "symbol": walk}).json()
+        for handle in hurry:
+            handle.result()
+    done(http, "/api/backtest/status", task_id=late["task_id"])
+    alone = http.post("/api/backtest/start", json={**RUN, "symbol": walk}).json()
+    assert late["estimated_time"] > alone["estimated_time"]
+
+
+def test_undefined_figures_are_null(http: httpx.Client, walk: str) -> None:
+    """A run that never trades has no Sharpe ratio: null, not 0 and not NaN."""
+    wanted = {**RUN, "symbol": walk, "params": {"signal_threshold": 0.9}}
+    task_id = http.post("/api/backtest/start", json=wanted).json()["task_id"]
+    metrics = done(http, "/api/backtest/status", task_id=task_id)["metrics"]
+    assert metrics["trade_count"] == 0
+    assert metrics["sharpe_ratio"] is None
+    assert metrics["win_rate"] is None
+
+
+def test_optimization_from_start_to_best(http: httpx.Client, walk: str) -> None:
+    """Documented defaults, progress from 0 to 1, and the best with what it did out of sample."""
+    wanted = {
+        "symbol": walk,
+        "strategy_id": "ma_cross_v1.0",
+        "param_ranges": {
+            "fast_period": {"min": 2, "max": 20, "step": 2},
+            "slow_period": [25, 100],
+            "signal_threshold": {"choices": [0.0, 0.005]},
+        },
+        "optimization_target": "return",
+    }
+    answer = http.post("/api/optimization/start", json=wanted)
+    assert answer.status_code == 200, answer.text
+    started = answer.json()
+    assert set(started) == {"optimization_id", "status", "progress"}
+    assert 0 <= started["progress"] <= 1
+    found = done(http, "/api/optimization/status", optimization_id=started["optimization_id"])
+    assert (found["progress"], found["max_iterations"], found["trials_done"]) == (1.0, 100, 100)
+    assert found["optimization_target"] == "return"
+    assert found["best"]["score"] == found["best"]["metrics"]["total_return"]
+    assert set(found["best"]["out_of_sample"]) == METRICS
+    assert type(found["best"]["params"]["fast_period"]) is int
+    assert found["param_ranges"]["slow_period"] == {"min": 25, "max": 100, "step": 1}
+
+
+def test_every_target_and_option_is_taken(http: httpx.Client, walk: str) -> None:
+    """Fields beyond the documented floor arrive; the same request_id gives the same answer."""
+    wanted = {
+        "symbol": walk,
+        "strategy_id": "ma_cross_v1.0",
+        "param_ranges": {"fast_period": [2, 10]},
+        "optimization_target": "drawdown",
+        "max_iterations": 50,
+        "algorithm": "grid",
+        "seed": 2**64 - 1,
+        "holdout": 0,
+        "min_trades": 1,
+        "fixed_params": {"slow_period": 40, "signal_threshold": 0},
+        "exchange": "test",
+        "timeframe": "1h",
+        "initial_cash": 500,
+        "taker_fee": 0,
+        "slippage": 0.001,
+        "fill": "close",
+        "start_date": "2023-01-01",
+        "end_date": "2023-02-01",
+        "request_id": "gateway-every-option",
+    }
+    first = http.post("/api/optimization/start", json=wanted).json()["optimization_id"]
+    assert http.post("/api/optimization/start", json=wanted).json()["optimization_id"] == first
+    found = done(http, "/api/optimization/status", optimization_id=first)
+    for name in (
+        "algorithm",
+        "seed",
+        "holdout",
+        "min_trades",
+        "fixed_params",
+        "fill",
+        "slippage",
+        "taker_fee",
+    ):
+        assert found[name] == wanted[name], name
+    assert (found["initial_cash"], found["stop_reason"]) == (500.0, "exhausted")
+
+
+def test_strategies_live_and_die(http: httpx.Client) -> None:
+    """Create, find, change, remove."""
+    wanted = {
+        "id": "rest_crud",
+        "name": "R",
+        "version": "1",
+        "code": "x = 1",
+        "default_params": {"a": 1, "b": 1.0},
+    }
+    made = http.post("/api/strategies", json=wanted)
+    assert made.status_code == 201, made.text
+    assert {name: made.json()[name] for name in wanted} == wanted
+    assert type(made.json()["default_params"]["a"]) is int
+    assert type(made.json()["default_params"]["b"]) is float
+    assert made.json()["runnable"] is False
+    assert http.get("/api/strategies/rest_crud").json() == made.json()
+    changed = http.put("/api/strategies/rest_crud", json={"name": "R2"}).json()
+    assert (changed["name"], changed["code"]) == ("R2", "x = 1")
+    named = http.get("/api/strategies", params={"name": "R2"}).json()
+    assert [row["id"] for row in named["strategies"]] == ["rest_crud"]
+    gone = http.delete("/api/strategies/rest_crud")
+    assert (gone.status_code, gone.content) == (204, b"")
+    assert problem_of(http.get("/api/strategies/rest_crud"), 404)["reason"] == "STRATEGY_NOT_FOUND"
+
+
+def test_lists_come_in_pages(http: httpx.Client) -> None:
+    """A token leads from page to page, and the last page has none."""
+    first = http.get("/api/strategies", params={"page_size": 1}).json()
+    assert len(first["strategies"]) == 1
+    second = http.get(
+        "/api/strategies", params={"page_size": 1, "page_token": first["next_page_token"]}
+    ).json()
+    assert second["strategies"][0]["id"] != first["strategies"][0]["id"]
+    assert http.get("/api/strategies", params={"page_size": 1_000}).json()["next_page_token"] == ""
+
+
+def test_reports_are_found_and_sorted(http: httpx.Client, server: ServerProcess, walk: str) -> None:
+    """By strategy, symbol and dates; best first by Sharpe ratio, return or drawdown."""
+    with SyncClient(server.address) as client:
+        for fast in (3, 8, 15):
+            params = {"fast_period": fast, "slow_period": 60, "signal_threshold": 0.0}
+            client.backtests.start(walk, "ma_cross_v1.0", params=params).result()
+    fit = {"symbol": walk, "strategy_id": "ma_cross_v1.0", "page_size": 1_000}
+    figures = {"sharpe": "sharpe_ratio", "return": "total_return", "drawdown": "max_drawdown"}
+    for word, name in figures.items():
+        rows = http.get("/api/reports", params={**fit, "sort_by": word}).json()["reports"]
+        values = [row["metrics"][name] for row in rows]
+        assert len(values) >= 3
+        assert values == sorted(values, reverse=word != "drawdown")
+    newest = http.get("/api/reports", params=fit).json()["reports"]
+    times = [datetime.fromisoformat(row["end_time"]).astimezone(UTC) for row in newest]
+    assert times == sorted(times, reverse=True)
+    assert http.get("/api/reports", params={**fit, "start_date": "2023-01-02"}).json()["reports"] == []
+    assert http.get("/api/reports", params={**fit, "end_date": "2023-01-01"}).json()["reports"] == []
+    assert http.get("/api/reports", params={"symbol": "NONE/USDT"}).json()["reports"] == []
+
+
+def test_report_in_all_its_parts(http: httpx.Client, report_id: str) -> None:
+    """Metrics alone, trades and series if asked for, and the page as the server made it."""
+    report = http.get(f"/api/reports/{report_id}").json()
+    assert report["id"] == report_id
+    assert report["trades"] is report["series"] is None
+    whole = http.get(f"/api/reports/{report_id}", params={"trades": True, "series": True}).json()
+    closed = [trade for trade in whole["trades"] if not trade["open"]]
+    assert len(closed) == report["metrics"]["trade_count"]
+    assert len(whole["series"]["equity"]) == report["metrics"]["bar_count"]
+    assert whole["series"]["equity"][-1] == report["metrics"]["final_equity"]
+    page = http.get(f"/api/reports/{report_id}/html")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.text.lower().startswith("<!doctype html>")
+
+
+def test_approval_says_what_was_measured(http: httpx.Client, report_id: str) -> None:
+    """A random walk is rejected, with a reason in words, every gate, and no package."""
+    wanted = {"strategy_id": "ma_cross_v1.0", "backtest_id": report_id}
+    answer = http.post("/api/strategies/approve", json=wanted)
+    assert answer.status_code == 200, answer.text
+    said = answer.json()
+    assert said["approved"] is False
+    assert said["parameter_package"] is None
+    assert said["policy"] == "starter/v1"
+    assert said["reason"].startswith("Rejected by starter/v1")
+    failed = [gate for gate in said["gates"] if gate["result"] != "passed"]
+    assert failed
+    assert all(gate["criterion"] in said["reason"] for gate in failed)
+    again = http.post(
+        "/api/strategies/approve", json={**wanted, "approval_criteria": {"costs": False, "psr_oos": 0}}
+    )
+    assert again.json()["approval_criteria"] == {"costs": False, "psr_oos": 0.0}
+
+
+def test_cancel_stops_a_job_and_keeps_it(http: httpx.Client, walk: str) -> None:
+    """A long search is cancelled, twice if need be; one that succeeded is not."""
+    wanted = {
+        "symbol": walk,
+        "strategy_id": "ma_cross_v1.0",
+        "param_ranges": {"fast_period": [2, 500], "slow_period": [501, 1500], "signal_threshold": [0.0, 0.5]},
+        "max_iterations": 100_000,
+        "algorithm": "random",
+    }
+    started = http.post("/api/optimization/start", json=wanted).json()["optimization_id"]
+    path = f"/api/optimization/{started}/cancel"
+    assert http.post(path).json()["status"] == "cancelled"
+    assert http.post(path).json()["status"] == "cancelled"
+    quick = http.post("/api/backtest/start", json={**RUN, "symbol": walk}).json()["task_id"]
+    done(http, "/api/backtest/status", task_id=quick)
+    said = problem_of(http.post(f"/api/backtest/{quick}/cancel"), 409)
+    assert said["reason"] == "BACKTEST_WRONG_STATUS"
+
+
+def test_metrics_for_people_and_for_prometheus(http: httpx.Client, report_id: str) -> None:
+    """Both tell the same counts; Prometheus sees routes by their pattern, never an id."""
+    counts = http.get("/api/metrics").json()
+    assert counts["backtests"]["succeeded"] >= 1
+    assert counts["uptime_seconds"] > 0
+    http.get(f"/api/reports/{report_id}")
+    answer = http.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert "stratopt_up 1.0" in answer.text
+    assert re.search(r'^stratopt_backtests\{status="succeeded"\} [0-9.]+$', answer.text, re.MULTILINE)
+    assert 'route="/api/reports/{report_id}"' in answer.text
+    assert report_id not in answer.text
+
+
+def test_documented_example_waits_for_the_grid_only(
+    http: httpx.Client, server: ServerProcess, tmp_path: Path
+) -> None:
+    """As printed, against bars of that symbol: everything about it is right but that grid cannot run yet."""
+    bars = write_bars(tmp_path / "rndr.csv", count=800, start=datetime(2023, 12, 31, tzinfo=UTC))
+    with SyncClient(server.address) as client:
+        client.market_data.import_file(bars, symbol="RNDR/USDT", exchange="generated")
+    example = {
+        "symbol": "RNDR/USDT",
+        "strategy_id": "grid_v1.2",
+        "start_date": "2024-01-01",
+        "end_date": "2024-01-31",
+        "params": {"grid_num": 20, "profit_ratio": 0.015},
+    }
+    document = http.get("/openapi.json").json()
+    assert document["components"]["schemas"]["StartBacktest"]["example"] == example
+    said = problem_of(http.post("/api/backtest/start", json=example), 412)
+    assert said["reason"] == "STRATEGY_NOT_RUNNABLE"
+    assert [(fault["field"], fault["reason"]) for fault in said["errors"]] == [
+        ("strategy_id", "STRATEGY_NOT_RUNNABLE")
+    ]
