@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 BATCH = 100
 """Packages read from the outbox at a time."""
 HEARTBEAT_SECONDS = 5.0
+SETTLE_SECONDS = 0.5
+"""Pause after binding: subscribers that waited for us connect again, and PUB drops what nobody hears."""
 RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.2, 10.0
 LOOPBACK = ("tcp://127.0.0.1:", "tcp://[::1]:", "tcp://localhost:", "ipc://", "inproc://")
 
@@ -94,6 +96,7 @@ class Publisher:
             socket.bind(self._bind)
             self.address = socket.getsockopt_string(zmq.LAST_ENDPOINT)
             log.info("relay: publishing on %s", self.address)
+            await asyncio.sleep(SETTLE_SECONDS)
             loop = asyncio.get_running_loop()
             beat_at = loop.time()
             while True:

@@ -1,0 +1,124 @@
+"""The relay: what a plain subscriber hears, and what happens when the address is taken."""
+
+import json
+import socket
+from pathlib import Path
+
+import zmq
+import zmq.asyncio
+
+from stratopt_client import Client
+from stratopt_client.packages import verify
+from support import ServerProcess, write_bars
+
+STRATEGY = "ma_cross_v1.0"
+LAX = {
+    "costs": False,
+    "min_trades_in_sample": 0,
+    "min_trades_out_of_sample": 0,
+    "psr_oos": 0,
+    "cost_2x": False,
+    "max_drawdown": 1,
+}
+"""Criteria that anything that traded meets: these tests are about delivery."""
+WIRE_FIELDS = {
+    "schema_version": str,
+    "package_id": str,
+    "seq": int,
+    "epoch": str,
+    "strategy_id": str,
+    "strategy_name": str,
+    "strategy_type": str,
+    "symbol": str,
+    "parameters": dict,
+    "expected_return": float,
+    "max_drawdown": float,
+    "risk_level": str,
+    "confidence": float,
+    "action": str,
+    "position_size": float,
+    "stop_loss": float | None,
+    "take_profit": float | None,
+    "risk_metrics": dict,
+    "backtest_results": dict,
+    "timestamp": str,
+    "valid_until": str,
+    "source": str,
+    "signature": str,
+    "signed_payload": str,
+}
+"""The fields that subscribers refuse to do without, with their types."""
+
+
+async def approved(client: Client, tmp_path: Path) -> str:
+    """Approve a backtest of generated bars and return the package's id."""
+    path = write_bars(tmp_path / "bars.csv", count=3_000, regime_bars=100, regime_drift=0.001)
+    await client.market_data.import_file(path, symbol="OUT/USDT")
+    params = {"fast_period": 5, "slow_period": 20, "signal_threshold": 0.0}
+    backtest = await client.backtests.start(symbol="OUT/USDT", strategy_id=STRATEGY, params=params)
+    await backtest.result(timeout=60)
+    answer = await client.approvals.approve(STRATEGY, backtest.id, approval_criteria=LAX)
+    assert answer.decision.package_id, answer.decision.reason
+    return answer.decision.package_id
+
+
+async def heard(subscriber: zmq.asyncio.Socket, topic: bytes) -> bytes:
+    """Wait for the next message of a topic and return its body."""
+    while True:
+        assert await subscriber.poll(15_000), f"nothing on {topic!r}"
+        frames = await subscriber.recv_multipart()
+        assert len(frames) == 2
+        if frames[0] == topic:
+            return bytes(frames[1])
+
+
+async def test_package_waits_for_the_relay(tmp_path: Path) -> None:
+    """While the address is taken an approval is answered; its package goes out once the address is free."""
+    with socket.create_server(("127.0.0.1", 0)) as blocker, zmq.asyncio.Context() as context:
+        address = f"tcp://127.0.0.1:{blocker.getsockname()[1]}"
+        server = ServerProcess(tmp_path / "data", {"STRATOPT_RELAY_BIND": address})
+        try:
+            async with Client(server.address) as client:
+                package_id = await approved(client, tmp_path)
+                assert not (await client.approvals.package(package_id)).HasField("publish_time")
+                with context.socket(zmq.SUB) as subscriber:
+                    subscriber.subscribe(b"optimizer.")
+                    subscriber.connect(address)
+                    blocker.close()
+                    body = await heard(subscriber, b"optimizer.pool.trading")
+                    beat = json.loads(await heard(subscriber, b"optimizer.heartbeat"))
+                key = (await client.approvals.signing_key()).public_key
+                package = verify(body, key)
+                assert package["package_id"] == package_id
+                assert (beat["epoch"], beat["last_seq"]) == (package["epoch"], package["seq"])
+                assert (await client.approvals.package(package_id)).HasField("publish_time")
+                document = json.loads(body)
+                for field, kind in WIRE_FIELDS.items():
+                    assert isinstance(document[field], kind), field
+                assert 0 < document["confidence"] <= 1
+                assert document["risk_level"] in ("low", "medium", "high")
+                assert document["action"] in ("BUY", "HOLD")
+        finally:
+            server.stop()
+
+
+async def test_epoch_and_seq_outlive_the_server(tmp_path: Path) -> None:
+    """After a restart the epoch is the same and seq goes on; the key is the same too."""
+    server = ServerProcess(tmp_path / "data")
+    async with Client(server.address) as client:
+        first = await client.approvals.package(await approved(client, tmp_path))
+        key = await client.approvals.signing_key()
+    server.kill()
+    again = ServerProcess(tmp_path / "data")
+    try:
+        async with Client(again.address) as client:
+            second = await client.approvals.package(await approved(client, tmp_path))
+            assert (second.epoch, second.seq) == (first.epoch, first.seq + 1)
+            assert await client.approvals.signing_key() == key
+    finally:
+        again.stop()
+
+
+def test_key_file_is_for_its_owner(server: ServerProcess) -> None:
+    """The signing key may be read by its owner only."""
+    assert (server.data_dir / "keys" / "signing.pem").stat().st_mode & 0o777 == 0o600
