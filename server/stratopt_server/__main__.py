@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from stratopt_server import __version__
 from stratopt_server.app import running
+from stratopt_server.decisions.signing import UnusableKey
 from stratopt_server.relay.publisher import PublicRelay
 from stratopt_server.settings import Settings, unknown_settings
 from stratopt_server.storage.database import DatabaseUnusable, UnsupportedDatabase
@@ -29,6 +30,7 @@ STARTING_FAULTS = (
     PublicRelay,
     UnknownSetting,
     UnsupportedDatabase,
+    UnusableKey,
 )
 """What an operator can mend; anything else is a bug and shows its traceback."""
 

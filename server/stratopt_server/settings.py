@@ -63,6 +63,8 @@ class Settings(BaseSettings):
 
     jobs_running_max: PositiveInt = Field(default_factory=lambda: max(2, os.cpu_count() or 2))
     """Jobs worked on at a time by this server."""
+    approvals_waiting_max: PositiveInt = 32
+    """Approvals whose evidence is being gathered or waits for its turn."""
     job_memory_mb_max: int = Field(default=2_048, ge=128)
     """Memory a job may take beyond what its template had; over it the job fails."""
     job_attempts_max: PositiveInt = 3

@@ -1,7 +1,9 @@
 """The starter policy: every gate on either side of its threshold, and the words for it."""
 
 import json
+import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,13 @@ from stratopt_server.decisions.package import canonical
 from stratopt_server.decisions.policy import STARTER
 from stratopt_server.decisions.signing import SigningKey
 from stratopt_server.decisions.verdict import outcome_of, reason_of
-from stratopt_server.domain.decisions import DecisionOutcome, Evidence, EvidenceSource, GateResult
+from stratopt_server.domain.decisions import (
+    DecisionOutcome,
+    Evidence,
+    EvidenceSource,
+    GateResult,
+    ReturnMoments,
+)
 from stratopt_server.domain.errors import RequestRefused, Violations
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.metrics import Metrics
@@ -52,7 +60,12 @@ SOUND = Evidence(
     out_of_sample_days=400,
     psr_oos=0.96,
     var_95_oos=0.02,
-    days_wanted=350.0,
+    moments_oos=ReturnMoments(400, 0.0867, 0.0, 3.0),
+    searched_by=None,
+    dataset_hash="cd" * 32,
+    start_date=datetime(2023, 1, 1, tzinfo=UTC),
+    split_date=datetime(2023, 6, 1, tzinfo=UTC),
+    end_date=datetime(2024, 1, 1, tzinfo=UTC),
     drawdown_q95=0.3,
     position_size=0.8,
     max_drawdown_at_size=0.2,
@@ -112,9 +125,20 @@ def test_thresholds_are_inclusive() -> None:
 
 def test_a_near_miss_says_what_would_help() -> None:
     """A Sharpe ratio that is too uncertain says how many more days of it are needed."""
-    gates = STARTER.judge(replace(SOUND, psr_oos=0.9, out_of_sample_days=400, days_wanted=811.2))
+    weak = ReturnMoments(400, 0.0577, 0.0, 3.0)
+    gates = STARTER.judge(replace(SOUND, psr_oos=0.9, moments_oos=weak))
     psr = next(gate for gate in gates if gate.criterion == "psr_oos")
-    assert "412 more daily bars" in psr.explanation
+    assert re.search(r"It needs [\d,]+ more daily bars", psr.explanation)
+    certain = STARTER.with_criteria({"psr_oos": 1.0}, Violations()).judge(SOUND)
+    assert outcome_of(certain) is DecisionOutcome.REJECT
+
+
+def test_a_search_that_saw_the_bars_leaves_nothing_to_judge() -> None:
+    """Parameters that a search without held-out bars tried have no out-of-sample figure."""
+    gates = STARTER.judge(replace(SOUND, psr_oos=None, searched_by="opt_9"))
+    psr = next(gate for gate in gates if gate.criterion == "psr_oos")
+    assert psr.result is GateResult.NOT_COMPUTABLE
+    assert "opt_9" in psr.explanation
 
 
 def test_criteria_are_overridden_by_name() -> None:
@@ -147,6 +171,7 @@ def test_criteria_are_overridden_by_name() -> None:
         ("max_drawdown", 0.0, "INVALID_CRITERION"),
         ("max_drawdown", float("nan"), "INVALID_CRITERION"),
         ("min_trades_in_sample", -1.0, "INVALID_CRITERION"),
+        ("min_trades_in_sample", 1.5, "INVALID_CRITERION"),
     ],
 )
 def test_criteria_that_cannot_be_are_refused(name: str, value: Any, reason: str) -> None:

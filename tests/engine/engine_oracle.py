@@ -57,7 +57,8 @@ class Account:
         fee = value * self.terms.costs.taker_fee
         self.fees += fee
         self.cash, self.units = value - fee, 0.0
-        self.profits.append(self.cash - self.paid)
+        profit = self.cash - self.paid
+        self.profits.append(0.0 if abs(profit) <= 1e-12 * self.paid else profit)
 
 
 def run(bars: Bars, params: Params, terms: RunTerms) -> Metrics:

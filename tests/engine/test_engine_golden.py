@@ -1,9 +1,11 @@
 """Tiny runs worked out by hand."""
 
+import numpy as np
 import pytest
 from engine_samples import bars_of, params_of, terms_of
 
-from stratopt_server.domain.runs import Fill
+from stratopt_server.domain.market import Bars
+from stratopt_server.domain.runs import Costs, Fill, RunTerms
 from stratopt_server.engine.report import disagreements, make_report
 from stratopt_server.engine.sweep import sweep
 
@@ -85,3 +87,16 @@ def test_an_open_trade_has_no_exit_time() -> None:
     (trade,) = report.trades
     assert (trade.exit_time, trade.exit_price) == (None, 4.0)
     assert (report.metrics.trade_count, report.metrics.open_trade_count) == (0, 1)
+
+
+def test_breaking_even_is_neither_won_nor_lost() -> None:
+    """A round trip that ends where it began, up to rounding, wins and loses nothing, on both paths."""
+    prices = np.array([3.3, 3.3, 3.4, 3.5, 3.4, 3.3])
+    bars = Bars(np.arange(len(prices)) * 3_600_000_000, prices, prices, prices, prices, prices)
+    params = {"fast_period": 1, "slow_period": 2, "signal_threshold": 0.0}
+    costs = Costs(taker_fee=0.0, slippage=0.0)
+    terms = RunTerms(costs=costs, initial_cash=7.7, fill=Fill.CLOSE, bars_per_year=8_760)
+    swept = sweep("ma_cross", bars, [params], terms)[0]
+    assert swept.trade_count == 1
+    assert (swept.win_rate, swept.profit_factor) == (0.0, None)
+    assert disagreements(swept, make_report("ma_cross", bars, params, terms).metrics) == []

@@ -100,10 +100,47 @@ async def test_without_a_search_the_second_half_is_the_evidence(client: Client, 
     assert evidence.in_sample.bar_count == evidence.out_of_sample.bar_count == 8_000
 
 
+async def test_the_window_of_the_backtest_cannot_be_picked(client: Client, edge: str) -> None:
+    """A backtest over a short, kind stretch is judged on all the bars of its search, as a long one is."""
+    optimization_id, backtest = await searched(client, edge)
+    params = params_to_python((await backtest.get()).params)
+    short = await client.backtests.start(
+        symbol=edge, strategy_id=STRATEGY, params=params, start_date="2023-01-10", end_date="2023-02-10"
+    )
+    await short.result(timeout=60)
+    whole = (await client.approvals.approve(STRATEGY, backtest.id)).decision.evidence
+    picked = (await client.approvals.approve(STRATEGY, short.id)).decision.evidence
+    assert picked.optimization_id == whole.optimization_id
+    assert picked == whole
+    assert optimization_id
+
+
+async def test_a_search_that_held_nothing_out_spoils_the_evidence(client: Client, walk: str) -> None:
+    """Parameters chosen on all the bars have no out-of-sample figure, so they cannot be approved."""
+    _, backtest = await searched(client, walk, holdout=0.0, min_trades=1)
+    decision = (await client.approvals.approve(STRATEGY, backtest.id)).decision
+    results = {gate.criterion: gate.result for gate in decision.gates}
+    assert results["psr_oos"] == decision_pb2.GATE_RESULT_NOT_COMPUTABLE
+    assert decision.outcome == decision_pb2.DECISION_OUTCOME_REJECT
+
+
+async def test_changed_code_is_not_judged(client: Client, walk: str) -> None:
+    """A backtest of code that its strategy no longer has is refused: the package would name other code."""
+    original = await client.strategies.get(STRATEGY)
+    await client.strategies.create("renewed", name="a", version="1", code=original.code)
+    backtest = await client.backtests.start(symbol=walk, strategy_id="renewed")
+    await backtest.result(timeout=60)
+    await client.strategies.update("renewed", code="# other code")
+    with pytest.raises(FailedPrecondition) as refusal:
+        await client.approvals.approve("renewed", backtest.id)
+    assert refusal.value.reason == "STRATEGY_CHANGED"
+
+
 async def test_a_search_at_other_costs_is_no_evidence(client: Client, edge: str) -> None:
     """The same parameters at other costs are another question."""
     _, backtest = await searched(client, edge, taker_fee=0.0002)
-    found = (await client.approvals.approve(STRATEGY, backtest.id)).decision.evidence
+    decision = (await client.approvals.approve(STRATEGY, backtest.id)).decision
+    found = decision.evidence
     searches = [row async for row in client.optimizations.list(symbol=edge)]
     cheap = {row.id for row in searches if row.costs.taker_fee == 0.0002}
     assert found.optimization_id not in cheap
@@ -189,6 +226,9 @@ async def test_bad_approvals_are_refused(client: Client, walk: str) -> None:
         "approval_criteria.psr_oos",
         "approval_criteria.costs",
     }
+    for huge in (10**400, -(10**400)):
+        with pytest.raises(InvalidRequest):
+            await client.approvals.approve(STRATEGY, backtest.id, approval_criteria={"psr_oos": huge})
     for unknown in (client.approvals.decision("dec_none"), client.approvals.package("pkg_none")):
         with pytest.raises(NotFound):
             await unknown

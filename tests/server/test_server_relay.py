@@ -2,14 +2,16 @@
 
 import json
 import socket
+import sqlite3
 from pathlib import Path
 
 import zmq
 import zmq.asyncio
 
+from stratopt.v1 import system_service_pb2
 from stratopt_client import Client
 from stratopt_client.packages import verify
-from support import ServerProcess, write_bars
+from support import ServerProcess, eventually, write_bars
 
 STRATEGY = "ma_cross_v1.0"
 LAX = {
@@ -122,3 +124,33 @@ async def test_epoch_and_seq_outlive_the_server(tmp_path: Path) -> None:
 def test_key_file_is_for_its_owner(server: ServerProcess) -> None:
     """The signing key may be read by its owner only."""
     assert (server.data_dir / "keys" / "signing.pem").stat().st_mode & 0o777 == 0o600
+
+
+async def test_relay_outlives_a_fault_of_the_database(tmp_path: Path) -> None:
+    """While the outbox cannot be read the relay says so and tries again; afterwards packages go out."""
+    server = ServerProcess(tmp_path / "data")
+    try:
+        async with Client(server.address) as client:
+
+            async def relay_is(status: int) -> bool:
+                parts = (await client.system.info()).parts
+                return next(part.status for part in parts if part.name == "relay") == status
+
+            await eventually(
+                lambda: relay_is(system_service_pb2.PART_STATUS_OK), within=10, because="the relay binds"
+            )
+            with sqlite3.connect(server.data_dir / "stratopt.db", isolation_level=None) as database:
+                database.execute("ALTER TABLE package_outbox RENAME TO package_outbox_away")
+                await eventually(
+                    lambda: relay_is(system_service_pb2.PART_STATUS_ILL), within=15, because="it cannot read"
+                )
+                database.execute("ALTER TABLE package_outbox_away RENAME TO package_outbox")
+            database.close()
+            package_id = await approved(client, tmp_path)
+
+            async def published() -> bool:
+                return (await client.approvals.package(package_id)).HasField("publish_time")
+
+            await eventually(published, within=20, because="the relay is back")
+    finally:
+        server.stop()

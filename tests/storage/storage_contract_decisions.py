@@ -18,6 +18,7 @@ from stratopt_server.domain.decisions import (
     GateKind,
     GateResult,
     ParameterPackage,
+    ReturnMoments,
 )
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.ports import DecisionFilter, PackageFilter, Page, Storage
@@ -39,7 +40,12 @@ def make_evidence(**changes: Any) -> Evidence:
         "out_of_sample_days": 100,
         "psr_oos": 0.1 + 0.2,
         "var_95_oos": 0.02,
-        "days_wanted": 400.5,
+        "moments_oos": ReturnMoments(100, 0.1 + 0.2, -0.5, 4.0),
+        "searched_by": None,
+        "dataset_hash": "cd" * 32,
+        "start_date": at(0),
+        "split_date": at(1.5),
+        "end_date": at(2),
         "drawdown_q95": 0.3,
         "position_size": 1 / 3,
         "max_drawdown_at_size": None,

@@ -38,7 +38,7 @@ class Shape:
         """Return a finite number, None for None."""
         if value is None:
             return None
-        if isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value):
+        if isinstance(value, numbers.Real) and not isinstance(value, bool) and is_finite(value):
             return float(value)
         self.wrong(field, f"must be a finite number, not {shown(value)}")
         return None
@@ -78,6 +78,14 @@ def is_whole(value: object) -> bool:
 def is_real(value: object) -> bool:
     """Tell whether the value is a real number that is not of a whole-number type."""
     return isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral)
+
+
+def is_finite(value: numbers.Real) -> bool:
+    """Tell whether the number is finite and fits the wire; a whole number may be too large for that."""
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False
 
 
 def kind_of(value: object) -> str:

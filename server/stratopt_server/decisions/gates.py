@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from stratopt_server.domain.decisions import CriterionValue, Evidence, GateResult
 from stratopt_server.domain.market import DataGrade
+from stratopt_server.validation.overfitting import minimum_track_record_length
 
 GRADES = (DataGrade.BAD, DataGrade.USABLE, DataGrade.GOOD)
 """From worst to best."""
@@ -69,21 +70,29 @@ def _trades(count: int, wanted: CriterionValue, role: str) -> Finding:
 def psr_out_of_sample(evidence: Evidence, wanted: CriterionValue) -> Finding:
     """The out-of-sample Sharpe ratio is above zero for more than chance."""
     psr, days = evidence.psr_oos, evidence.out_of_sample_days
+    if evidence.searched_by is not None:
+        seen = f"Search {evidence.searched_by} has seen these bars: it held none out, or had other costs."
+        return _absent(f">= {wanted:g}", f"{seen} Search at these costs with a holdout.")
     if psr is None:
         return _absent(f">= {wanted:g}", f"{days} daily returns out of sample do not vary: nothing to judge.")
     passed = psr >= float(wanted)
     text = f"The chance that the true out-of-sample Sharpe ratio is above 0 is {psr:.1%}, by {days} days."
     if not passed:
-        text += _what_would_help(evidence)
+        text += _what_would_help(evidence, confidence=float(wanted))
     return _finding(passed, f"{psr:.4f}", f">= {wanted:g}", text)
 
 
-def _what_would_help(evidence: Evidence) -> str:
-    days = evidence.days_wanted
-    if days is None:
+def _what_would_help(evidence: Evidence, *, confidence: float) -> str:
+    measured = evidence.moments_oos
+    if measured is None or confidence >= 1:
+        return ""
+    days = minimum_track_record_length(
+        measured.sharpe, measured.skewness, measured.kurtosis, confidence=confidence
+    )
+    if days is None or math.isinf(days):
         return " It lost money or stood still out of sample: more days of the same would not help."
-    more = max(math.ceil(days) - evidence.out_of_sample_days, 1)
-    return f" It needs {more:,} more daily bars as good as these."
+    more = max(math.ceil(days) - measured.count, 1)
+    return f" It needs {more:,} more daily {'bar' if more == 1 else 'bars'} as good as these."
 
 
 def profitable_at_doubled_costs(evidence: Evidence, wanted: CriterionValue) -> Finding:

@@ -109,6 +109,12 @@ def _provenance(scenario: Scenario, decision: Decision, evidence: Evidence) -> d
         "policy": decision.policy,
         "approval_criteria": decision.criteria,
         "evidence_source": evidence.source.value,
+        "evidence_bars": {
+            "dataset_hash": evidence.dataset_hash,
+            "start_date": evidence.start_date.isoformat(),
+            "out_of_sample_from": evidence.split_date.isoformat(),
+            "end_date": evidence.end_date.isoformat(),
+        },
         "optimization_id": evidence.optimization_id,
         "seed": evidence.seed,
         "gates": [

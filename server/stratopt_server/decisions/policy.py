@@ -36,7 +36,11 @@ def _is_flag(value: CriterionValue) -> bool:
     return isinstance(value, bool)
 
 
-COUNT = _number(0, 1_000_000)
+COUNTS_MAX = 1_000_000
+COUNT = (
+    f"a whole number from 0 to {COUNTS_MAX:,}",
+    lambda value: is_real(value) and 0 <= float(value) <= COUNTS_MAX and float(value).is_integer(),
+)
 SHARE = _number(0, 1)
 FLAG = ("true or false", _is_flag)
 GRADES = (

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,6 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
 OWNER_ONLY = 0o600
 
 
+class UnusableKey(RuntimeError):
+    """The key file is there, and is no key of ours."""
+
+
 class SigningKey:
     """Signs packages."""
 
@@ -28,9 +34,13 @@ class SigningKey:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             _write_new(path, Ed25519PrivateKey.generate())
-        key = load_pem_private_key(path.read_bytes(), password=None)
+        path.chmod(OWNER_ONLY)
+        try:
+            key = load_pem_private_key(path.read_bytes(), password=None)
+        except ValueError as error:
+            raise UnusableKey(f"{path} cannot be read as a key: restore it, or move it away") from error
         if not isinstance(key, Ed25519PrivateKey):
-            raise TypeError(f"{path} holds another kind of key than Ed25519: move it away")
+            raise UnusableKey(f"{path} holds another kind of key than Ed25519: move it away")
         return cls(key)
 
     @property
@@ -50,13 +60,13 @@ class SigningKey:
 
 def _write_new(path: Path, key: Ed25519PrivateKey) -> None:
     """Write the key under another name and link it into place, unless someone was faster."""
-    draft = path.with_suffix(f".{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    descriptor, draft = tempfile.mkstemp(dir=path.parent)  # made for its owner only
     try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
     finally:
-        draft.unlink()
+        Path(draft).unlink()

@@ -55,6 +55,19 @@ class Gate:
     explanation: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReturnMoments:
+    """What the statistics of a Sharpe ratio need to know of a series of returns."""
+
+    count: int
+    sharpe: float
+    """Per period: mean / std with ddof 1."""
+    skewness: float
+    """m3 / m2^1.5, biased."""
+    kurtosis: float
+    """m4 / m2^2, biased and not excess."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What a decision rests on. None: not computable, and such a figure never passes a gate."""
@@ -63,10 +76,20 @@ class Evidence:
     optimization_id: str | None
     seed: int | None
     """Seed of that optimization."""
+    searched_by: str | None
+    """Where no search is the evidence: one that tried these parameters on bars it held none of out."""
+    dataset_hash: str
+    """Content of the bars that were measured."""
+    start_date: datetime
+    """Open time of the first of them."""
+    split_date: datetime
+    """Open time of the first out-of-sample bar."""
+    end_date: datetime
+    """Open time of the last one."""
     data_grade: DataGrade
     costs: Costs
     whole: Metrics
-    """Over all bars of the backtest."""
+    """Over all bars of the evidence: those of the search, or of the backtest where there is none."""
     in_sample: Metrics
     """Over the bars the parameters were chosen on."""
     out_of_sample: Metrics
@@ -79,8 +102,8 @@ class Evidence:
     """Probability that the true out-of-sample Sharpe ratio is above 0."""
     var_95_oos: float | None
     """Loss that 95 % of out-of-sample days stay below, a positive fraction."""
-    days_wanted: float | None
-    """Daily returns after which the same Sharpe ratio would have a psr_oos of 0.95; None if never."""
+    moments_oos: ReturnMoments | None
+    """Of the daily returns that psr_oos is computed from."""
     drawdown_q95: float | None
     """95 % quantile of the maximum drawdown with the trades in another order, all cash in each."""
     position_size: float | None

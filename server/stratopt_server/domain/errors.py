@@ -6,6 +6,7 @@ StratoptError            has a canonical code, a stable reason, a message and th
 ├── AlreadyExists        the id is taken
 ├── WrongStatus          the resource's status does not allow the call
 ├── InUse                other resources refer to this one
+├── Exhausted            a limit of this server is reached
 └── Unavailable          the server cannot take this now; later or elsewhere it may
 Anything else that is raised is a bug and reaches the caller as INTERNAL without its text.
 """
@@ -164,6 +165,19 @@ class Unavailable(StratoptError):
     def __init__(self, message: str, *, reason: str, facts: Mapping[str, str] | None = None) -> None:
         """`reason` says which part is not there, e.g. `DRAINING`."""
         super().__init__(message, code=Code.UNAVAILABLE, reason=reason, facts=facts)
+
+
+class Exhausted(StratoptError):
+    """A limit of this server is reached; later there is room again."""
+
+    def __init__(self, what: str, *, limit: int) -> None:
+        """`what` names what there is too much of."""
+        super().__init__(
+            f"there are {limit} {what} already: try again shortly",
+            code=Code.RESOURCE_EXHAUSTED,
+            reason="LIMIT_REACHED",
+            facts={"what": what, "limit": str(limit)},
+        )
 
 
 class Violations:

@@ -29,7 +29,7 @@ class Metrics:
     open_trade_count: int
     """1 if a position is still open at the end, else 0."""
     win_rate: float | None
-    """Share of completed round trips with a profit above 0 after costs."""
+    """Share of completed round trips with a profit above 0, rounding aside, after costs."""
     profit_factor: float | None
     """Sum of winning / sum of losing completed round trips, after costs; None without a loser."""
     expectancy: float | None

@@ -17,7 +17,7 @@ from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.report import Report, ReportSeries, Trade
 from stratopt_server.domain.runs import Costs, Fill, RunTerms
 from stratopt_server.engine.catalog import kernel_named
-from stratopt_server.engine.kernels.account import SMALLEST_SIZE
+from stratopt_server.engine.kernels.account import BREAK_EVEN, SMALLEST_SIZE
 from stratopt_server.engine.metrics import NOISE, annual_growth, defined, disagreements, ratio
 from stratopt_server.engine.prepare import prepare
 
@@ -193,9 +193,11 @@ def _metrics(series: ReportSeries, trades: tuple[Trade, ...], terms: RunTerms, f
     final, fall = float(series.equity[-1]), float(series.drawdown.max())
     total_return = final / terms.initial_cash - 1.0
     cagr = annual_growth(total_return, terms.bars_per_year / count)
-    profits = [trade.profit for trade in trades if trade.exit_time is not None]
-    gain = math.fsum(profit for profit in profits if profit > 0)
-    pain = -math.fsum(profit for profit in profits if profit < 0)
+    closed = [trade for trade in trades if trade.exit_time is not None]
+    profits = [trade.profit for trade in closed]
+    wins = [trade.profit for trade in closed if trade.return_ > BREAK_EVEN]
+    gain = math.fsum(wins)
+    pain = -math.fsum(trade.profit for trade in closed if trade.return_ < -BREAK_EVEN)
     return Metrics(
         total_return=defined(total_return),
         cagr=cagr,
@@ -206,7 +208,7 @@ def _metrics(series: ReportSeries, trades: tuple[Trade, ...], terms: RunTerms, f
         max_drawdown=defined(fall),
         trade_count=len(profits),
         open_trade_count=len(trades) - len(profits),
-        win_rate=ratio(sum(profit > 0 for profit in profits), len(profits)),
+        win_rate=ratio(len(wins), len(closed)),
         profit_factor=ratio(gain, pain),
         expectancy=ratio(math.fsum(profits), len(profits)),
         exposure=float(np.mean(series.position > 0)),

@@ -1,16 +1,14 @@
 """Inside the process that gathers the evidence of one decision."""
 
-import math
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stratopt_server.domain.decisions import Evidence, EvidenceSource
+from stratopt_server.domain.decisions import Evidence, EvidenceSource, ReturnMoments
 from stratopt_server.domain.jobs import Job, JobKind
-from stratopt_server.domain.market import Bars
+from stratopt_server.domain.market import Bars, from_microseconds, to_microseconds
 from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.report import Report
 from stratopt_server.domain.runs import BacktestSpec, Costs, OptimizationSpec, RunTerms
@@ -22,7 +20,6 @@ from stratopt_server.market.columns import ColumnStore
 from stratopt_server.storage.codec import to_json
 from stratopt_server.storage.sql import SqlStorage
 from stratopt_server.validation.overfitting import (
-    minimum_track_record_length,
     moments,
     probabilistic_sharpe_ratio,
 )
@@ -70,27 +67,25 @@ class Gathering:
         self._task = task
         self._kernel = contract_of(backtest).kernel
         self._terms = backtest.spec.scenario.terms
+        self._scenario = backtest.spec.scenario if search is None else _search_spec(search).scenario
 
     def evidence(self) -> Evidence:
-        """Run what has to be run and measure it."""
-        scenario = self._spec.scenario
-        bars = self._columns.open(scenario.dataset_hash).between(scenario.start_date, scenario.end_date)
-        whole = self._report(bars)
-        before, after = self._split(bars)
-        tested = self._report(after)
+        """Run what has to be run and measure it.
+
+        Everything is measured on the evidence's own bars, so that the dates of the backtest that is
+        asked about cannot be chosen to please.
+        """
+        before, after = self._split()
+        bars = self._bars()
+        whole, tested = self._report(bars), self._report(after)
         days = daily_returns(tested.series.time, tested.series.equity, self._terms.initial_cash)
         measured = moments(days)
-        psr = wanted = None
-        if measured is not None:
-            shape = (measured.skewness, measured.kurtosis)
-            psr = probabilistic_sharpe_ratio(measured.sharpe, measured.count, *shape)
-            wanted = minimum_track_record_length(measured.sharpe, *shape)
         return Evidence(
-            source=EvidenceSource.FIXED_PARAMETERS if self._search is None else EvidenceSource.OPTIMIZATION,
-            optimization_id=None if self._search is None else self._search.id,
-            seed=self._search.spec.seed
-            if self._search and isinstance(self._search.spec, OptimizationSpec)
-            else None,
+            **self._source(),
+            dataset_hash=self._scenario.dataset_hash,
+            start_date=from_microseconds(int(bars.time[0])),
+            split_date=from_microseconds(int(after.time[0])),
+            end_date=from_microseconds(int(bars.time[-1])),
             data_grade=self._task.data_grade,
             costs=self._terms.costs,
             whole=whole.metrics,
@@ -98,9 +93,9 @@ class Gathering:
             out_of_sample=tested.metrics,
             doubled_costs=self._metrics(bars, _at_doubled_costs(self._terms)),
             out_of_sample_days=len(days),
-            psr_oos=psr,
+            psr_oos=None if self._task.searched_by is not None else _psr(measured),
             var_95_oos=value_at_risk(days, quantile=VAR_QUANTILE) if len(days) else None,
-            days_wanted=wanted if wanted is not None and math.isfinite(wanted) else None,
+            moments_oos=measured,
             **self._sizing(whole),
             in_position=bool(whole.series.position[-1] > 0),
         )
@@ -108,21 +103,33 @@ class Gathering:
     def _source(self) -> dict[str, Any]:
         if self._search is None:
             source = EvidenceSource.FIXED_PARAMETERS
-            return {"source": source, "optimization_id": None, "seed": None}
-        source = EvidenceSource.OPTIMIZATION
-        return {"source": source, "optimization_id": self._search.id, "seed": _search_spec(self._search).seed}
+            return {
+                "source": source,
+                "optimization_id": None,
+                "seed": None,
+                "searched_by": self._task.searched_by,
+            }
+        return {
+            "source": EvidenceSource.OPTIMIZATION,
+            "optimization_id": self._search.id,
+            "seed": _search_spec(self._search).seed,
+            "searched_by": None,
+        }
 
-    def _split(self, bars: Bars) -> tuple[Bars, Bars]:
+    def _bars(self) -> Bars:
+        scenario = self._scenario
+        return self._columns.open(scenario.dataset_hash).between(scenario.start_date, scenario.end_date)
+
+    def _split(self) -> tuple[Bars, Bars]:
         """Bars the parameters were chosen on, and bars they were not: the search's, else halves."""
+        bars = self._bars()
         if self._search is None:
             middle = len(bars) // 2
             return bars.slice(0, middle), bars.slice(middle, len(bars))
-        spec = _search_spec(self._search)
-        assert spec.holdout_start_date is not None, "a search without held-out bars is no evidence"
-        searched = self._columns.open(spec.scenario.dataset_hash)
-        split = spec.holdout_start_date
-        before = searched.between(spec.scenario.start_date, split - timedelta(microseconds=1))
-        return before, searched.between(split, spec.scenario.end_date)
+        split = _search_spec(self._search).holdout_start_date
+        assert split is not None, "a search without held-out bars is no evidence"
+        first = int(bars.time.searchsorted(to_microseconds(split)))
+        return bars.slice(0, first), bars.slice(first, len(bars))
 
     def _report(self, bars: Bars) -> Report:
         return make_report(self._kernel, bars, self._spec.params, self._terms)
@@ -130,7 +137,7 @@ class Gathering:
     def _metrics(self, bars: Bars, terms: RunTerms) -> Metrics:
         return sweep(self._kernel, bars, [self._spec.params], terms)[0]
 
-    def _sizing(self, whole: Report) -> dict[str, float | None]:
+    def _sizing(self, whole: Report) -> dict[str, Any]:
         """How large a position the drawdowns allow."""
         trades = np.array([trade.return_ for trade in whole.trades if trade.exit_time is not None])
         if not len(trades):
@@ -149,6 +156,12 @@ class Gathering:
 def _search_spec(search: Job) -> OptimizationSpec:
     assert isinstance(search.spec, OptimizationSpec), "evidence comes from a search"
     return search.spec
+
+
+def _psr(measured: ReturnMoments | None) -> float | None:
+    if measured is None:
+        return None
+    return probabilistic_sharpe_ratio(measured.sharpe, measured.count, measured.skewness, measured.kurtosis)
 
 
 def _at_doubled_costs(terms: RunTerms) -> RunTerms:

@@ -1,12 +1,12 @@
 """Starts the processes of jobs, imports and decisions from the templates."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stratopt_server.domain.decisions import Evidence
-from stratopt_server.domain.errors import RequestRefused, StratoptError, Unavailable
+from stratopt_server.domain.errors import Exhausted, RequestRefused, StratoptError, Unavailable
 from stratopt_server.domain.jobs import Failure, Job, JobKind
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.jobs.messages import (
@@ -64,19 +64,21 @@ class JobAttempt:
         self._worker.kill()
 
 
-@dataclass(frozen=True, slots=True)
 class ProcessLauncher:
     """Starts processes for jobs: backtests from the template that has vectorbt."""
 
-    templates: Templates
-    settings: Settings
+    def __init__(self, templates: Templates, settings: Settings) -> None:
+        self._templates = templates
+        self._settings = settings
+        self._places = asyncio.Semaphore(settings.jobs_running_max)
+        self._gathering = 0
 
     def kinds(self) -> frozenset[JobKind]:
         """Kinds of jobs that a process can be started for now."""
         return frozenset(kind for kind in JobKind if self._template(kind).takes_tasks)
 
     def _template(self, kind: JobKind) -> Template:
-        return self.templates.report if kind is JobKind.BACKTEST else self.templates.sweep
+        return self._templates.report if kind is JobKind.BACKTEST else self._templates.sweep
 
     async def launch(self, job: Job) -> JobAttempt:
         """Start the process of a job that was claimed."""
@@ -85,9 +87,9 @@ class ProcessLauncher:
             kind=job.kind,
             job_id=job.id,
             attempt=job.attempt,
-            database_url=self.settings.database,
-            bars_dir=str(self.settings.bars_dir),
-            memory_mb_max=self.settings.job_memory_mb_max,
+            database_url=self._settings.database,
+            bars_dir=str(self._settings.bars_dir),
+            memory_mb_max=self._settings.job_memory_mb_max,
         )
         return JobAttempt(await template.fork(task))
 
@@ -98,26 +100,40 @@ class ProcessLauncher:
             file_format=wanted.file_format,
             timeframe=wanted.timeframe,
             bars_per_year=wanted.bars_per_year,
-            bars_dir=str(self.settings.bars_dir),
-            rows_max=self.settings.import_rows_max,
-            memory_mb_max=self.settings.job_memory_mb_max,
+            bars_dir=str(self._settings.bars_dir),
+            rows_max=self._settings.import_rows_max,
+            memory_mb_max=self._settings.job_memory_mb_max,
         )
-        return from_json(Imported, await _result(self.templates.sweep, task))
+        return from_json(Imported, await _result(self._templates.sweep, task))
 
     async def gather(
-        self, backtest_id: str, *, optimization_id: str | None, grade: DataGrade, drawdown_max: float
+        self,
+        backtest_id: str,
+        *,
+        optimization_id: str | None,
+        searched_by: str | None,
+        grade: DataGrade,
+        drawdown_max: float,
     ) -> Evidence:
-        """Measure what a decision about the backtest rests on."""
+        """Measure what a decision about the backtest rests on; RESOURCE_EXHAUSTED if too many wait."""
         task = GatherEvidence(
             backtest_id=backtest_id,
             optimization_id=optimization_id,
+            searched_by=searched_by,
             data_grade=grade,
             drawdown_max=drawdown_max,
-            database_url=self.settings.database,
-            bars_dir=str(self.settings.bars_dir),
-            memory_mb_max=self.settings.job_memory_mb_max,
+            database_url=self._settings.database,
+            bars_dir=str(self._settings.bars_dir),
+            memory_mb_max=self._settings.job_memory_mb_max,
         )
-        return from_json(Evidence, await _result(self.templates.report, task))
+        if self._gathering >= self._settings.approvals_waiting_max:
+            raise Exhausted("approvals under way", limit=self._settings.approvals_waiting_max)
+        self._gathering += 1
+        try:
+            async with self._places:
+                return from_json(Evidence, await _result(self._templates.report, task))
+        finally:
+            self._gathering -= 1
 
 
 async def _result(template: Template, task: Task) -> Any:

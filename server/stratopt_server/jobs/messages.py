@@ -47,6 +47,8 @@ class GatherEvidence:
     backtest_id: str
     optimization_id: str | None
     """The search that the evidence comes from; None where there is none."""
+    searched_by: str | None
+    """Where there is none: a search that tried these parameters, and so saw the bars."""
     data_grade: DataGrade
     drawdown_max: float
     """Limit that the position is sized to."""

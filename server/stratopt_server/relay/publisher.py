@@ -84,7 +84,12 @@ class Publisher:
             except (zmq.ZMQError, OSError) as error:
                 self._trouble = f"{self._bind}: {error}"
                 log.warning("relay: %s; trying again", self._trouble)
+            except Exception as error:  # the outbox cannot be read: whatever it is, it may pass
+                self._trouble = f"the outbox cannot be read: {type(error).__name__}"
+                log.exception("relay: trying again")
             finally:
+                if self.address is not None:
+                    pause = RETRY_SECONDS_MIN  # it had begun to publish: this is another trouble
                 self.address = None
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - it spreads load, no more
             pause = min(pause * 2, RETRY_SECONDS_MAX)

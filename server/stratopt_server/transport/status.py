@@ -22,7 +22,7 @@ def to_status(error: StratoptError) -> grpc.Status:
                 field=violation.field, reason=violation.reason, description=violation.message
             )
         details.append(bad_request)
-    if error.code is Code.UNAVAILABLE:
+    if error.code in (Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED):
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(1000)
         details.append(retry)

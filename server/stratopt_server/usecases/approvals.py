@@ -16,7 +16,7 @@ from stratopt_server.domain.decisions import (
     Evidence,
     ParameterPackage,
 )
-from stratopt_server.domain.errors import NotFound, Violations, WrongStatus
+from stratopt_server.domain.errors import Code, NotFound, Violations, WrongStatus
 from stratopt_server.domain.jobs import BacktestResult, Job, JobKind, JobStatus
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.ports import (
@@ -42,7 +42,13 @@ class EvidenceGatherer(Protocol):
     """Measures evidence in a process of its own."""
 
     async def gather(
-        self, backtest_id: str, *, optimization_id: str | None, grade: DataGrade, drawdown_max: float
+        self,
+        backtest_id: str,
+        *,
+        optimization_id: str | None,
+        searched_by: str | None,
+        grade: DataGrade,
+        drawdown_max: float,
     ) -> Evidence:
         """Measure what a decision about the backtest rests on."""
         ...
@@ -66,6 +72,16 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class _Searches:
+    """What earlier searches mean for the parameters that are judged."""
+
+    evidence: str | None = None
+    """The newest that tried them on the same ground and held bars out."""
+    searched_by: str | None = None
+    """Where there is none: the newest that tried them at all, and so saw the bars."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Case:
     """What is judged, by which policy, on which search's evidence."""
 
@@ -73,7 +89,7 @@ class _Case:
     spec: BacktestSpec
     result: BacktestResult
     policy: Policy
-    optimization_id: str | None
+    searches: _Searches
     grade: DataGrade
 
 
@@ -116,7 +132,8 @@ class Approvals:
         drawdown_max = opened.policy.value(MAX_DRAWDOWN)
         evidence = await self._gatherer.gather(
             opened.backtest.id,
-            optimization_id=opened.optimization_id,
+            optimization_id=opened.searches.evidence,
+            searched_by=opened.searches.searched_by,
             grade=opened.grade,
             drawdown_max=float(drawdown_max),
         )
@@ -164,6 +181,7 @@ class Approvals:
                 f"backtest {backtest.id} is of strategy {owner!r}, not {wanted.strategy_id!r}",
                 strategy_id=owner,
             )
+        self._note_changed_code(backtest, violations)
         violations.refuse_if_any()
         if backtest.status is not JobStatus.SUCCEEDED:
             raise WrongStatus("backtest", backtest.id, status=backtest.status.value, wanted="succeeded")
@@ -174,25 +192,40 @@ class Approvals:
             spec=backtest.spec,
             result=backtest.result,
             policy=policy,
-            optimization_id=self._evidence_for(backtest.spec),
+            searches=self._searches(backtest.spec),
             grade=self._grade(backtest.spec),
         )
 
-    def _evidence_for(self, spec: BacktestSpec) -> str | None:
-        """The newest succeeded search that tried these parameters on such bars and held some out."""
+    def _note_changed_code(self, backtest: Job, violations: Violations) -> None:
+        """Refuse to judge code that the strategy of that name no longer has."""
+        scenario = backtest.spec.scenario
+        strategy = self._storage.strategies.get(scenario.strategy_id)
+        if strategy is not None and strategy.code_hash != scenario.code_hash:
+            violations.add(
+                "backtest_id",
+                "STRATEGY_CHANGED",
+                f"the code of {strategy.id!r} has changed since backtest {backtest.id}: run it again",
+                code=Code.FAILED_PRECONDITION,
+                code_hash=strategy.code_hash,
+            )
+
+    def _searches(self, spec: BacktestSpec) -> _Searches:
+        """Find the newest succeeded search that is evidence for these parameters, or that spoils it."""
         scenario = spec.scenario
         wanted = JobFilter(
-            kind=JobKind.OPTIMIZATION,
-            strategy_id=scenario.strategy_id,
-            symbol=scenario.symbol,
-            status=JobStatus.SUCCEEDED,
+            kind=JobKind.OPTIMIZATION, strategy_id=scenario.strategy_id, symbol=scenario.symbol
         )
+        searched_by = None
         for job in self._storage.jobs.page(Page(SEARCHES_LOOKED_AT_MAX), wanted):
             search = job.spec
             assert isinstance(search, OptimizationSpec), "an optimization has an OptimizationSpec"
-            if _same_ground(search, spec) and self._storage.trials.find(job.id, spec.params) is not None:
-                return job.id
-        return None
+            if self._storage.trials.find(job.id, spec.params) is None:
+                continue
+            if job.status is JobStatus.SUCCEEDED and _same_ground(search, spec):
+                return _Searches(evidence=job.id)
+            if _same_market(search, spec):
+                searched_by = searched_by or job.id
+        return _Searches(searched_by=searched_by)
 
     def _grade(self, spec: BacktestSpec) -> DataGrade:
         """The grade of the bars; bars that were replaced since are judged by what replaced them."""
@@ -277,12 +310,20 @@ class Approvals:
         return Verdict(decision, package)
 
 
-def _same_ground(search: OptimizationSpec, spec: BacktestSpec) -> bool:
-    """The search ran the same code on the same market at the same costs, and held bars out."""
+def _same_market(search: OptimizationSpec, spec: BacktestSpec) -> bool:
+    """The search ran the same code on the same market."""
     there, here = search.scenario, spec.scenario
+    return there.code_hash == here.code_hash and (there.exchange, there.timeframe) == (
+        here.exchange,
+        here.timeframe,
+    )
+
+
+def _same_ground(search: OptimizationSpec, spec: BacktestSpec) -> bool:
+    """It did so at the same costs and fills, and held bars out."""
+    there, here = search.scenario.terms, spec.scenario.terms
     return (
-        search.holdout_start_date is not None
-        and there.code_hash == here.code_hash
-        and (there.exchange, there.timeframe) == (here.exchange, here.timeframe)
-        and (there.terms.costs, there.terms.fill) == (here.terms.costs, here.terms.fill)
+        _same_market(search, spec)
+        and search.holdout_start_date is not None
+        and (there.costs, there.fill) == (here.costs, here.fill)
     )

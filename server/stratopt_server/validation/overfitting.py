@@ -5,25 +5,16 @@ and kurtosis m4 / m2^2, both biased, kurtosis not excess (normal: 3). What is no
 """
 
 import math
-from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stratopt_server.domain.decisions import ReturnMoments
+
 NORMAL = NormalDist()
 SMALLEST_DISTANCE = 1e-12
 """Sharpe ratios closer than this to their benchmark are at it: no track record tells them apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReturnMoments:
-    """What the statistics need to know of a series of returns."""
-
-    count: int
-    sharpe: float
-    skewness: float
-    kurtosis: float
 
 
 def moments(returns: NDArray[np.float64]) -> ReturnMoments | None:

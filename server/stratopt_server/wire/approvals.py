@@ -12,7 +12,7 @@ from stratopt_server.usecases.approvals import ApprovalRequest
 from stratopt_server.wire.enums import DECISION_OUTCOME, EVIDENCE_SOURCE, GATE_KIND, GATE_RESULT
 from stratopt_server.wire.jobs import metrics_to_proto
 from stratopt_server.wire.parameters import params_to_proto
-from stratopt_server.wire.reading import optional_word
+from stratopt_server.wire.reading import check_request_id, optional_word
 from stratopt_server.wire.times import to_timestamp
 
 
@@ -27,6 +27,7 @@ def approval_from_proto(request: service_pb.ApproveStrategyRequest) -> ApprovalR
             violations.add(f"approval_criteria.{name}", "REQUIRED", "set one of number, flag and word")
         else:
             criteria[name] = getattr(message, kind)
+    check_request_id(request, violations)
     violations.refuse_if_any()
     return ApprovalRequest(
         strategy_id=request.strategy_id, backtest_id=request.backtest_id, criteria=criteria

@@ -7,6 +7,7 @@ from stratopt_server.domain.strategy import Strategy
 from stratopt_server.strategies.catalog import Catalog
 from stratopt_server.usecases.requests import StrategyRequest
 from stratopt_server.wire.parameters import params_from_proto, params_to_proto, specs_to_proto
+from stratopt_server.wire.reading import check_request_id
 from stratopt_server.wire.times import to_timestamp
 
 UPDATABLE = ("name", "version", "code", "default_params")
@@ -34,6 +35,7 @@ def strategy_to_proto(strategy: Strategy, catalog: Catalog) -> pb.Strategy:
 def create_from_proto(request: service_pb.CreateStrategyRequest) -> StrategyRequest:
     """Read the strategy to store; raises RequestRefused."""
     violations = Violations()
+    check_request_id(request, violations)
     wanted = _read(request.strategy, violations, fields=UPDATABLE)
     violations.refuse_if_any()
     return wanted
@@ -42,6 +44,7 @@ def create_from_proto(request: service_pb.CreateStrategyRequest) -> StrategyRequ
 def update_from_proto(request: service_pb.UpdateStrategyRequest) -> StrategyRequest:
     """Read the fields to change; raises RequestRefused."""
     violations = Violations()
+    check_request_id(request, violations)
     paths = tuple(request.update_mask.paths)
     for path in paths:
         if path not in UPDATABLE:

@@ -50,6 +50,10 @@ TOTALS = 32
 ) = range(17)
 
 
+BREAK_EVEN = 1e-12
+"""A round trip that earned or lost no more than this share of what it bought did neither: it is rounding."""
+
+
 class Terms(NamedTuple):
     """What an account pays and starts with."""
 
@@ -139,10 +143,11 @@ def sell_nb(tables: Tables, total: FloatColumn, terms: Terms, last: int) -> None
     total[EQUITY] = cash
     total[FEES] += fee
     total[TRADES] += 1.0
-    if profit > 0.0:
+    rounding = BREAK_EVEN * total[COST]
+    if profit > rounding:
         total[WINS] += 1.0
         total[GAIN] += profit
-    else:
+    elif profit < -rounding:
         total[PAIN] -= profit
     peak = total[PEAK]
     if peak - cash > total[FALL] * peak:
