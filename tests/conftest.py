@@ -1,5 +1,6 @@
 """Fixtures that several folders use."""
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -8,6 +9,10 @@ import pytest
 from stratopt_client import Client
 from stratopt_client.sync import SyncClient
 from support import ServerProcess, write_bars
+
+
+# Whoever runs the tests in the background may have SIGINT ignored, and what we start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
