@@ -10,7 +10,6 @@ from stratopt_client import Client
 from stratopt_client.sync import SyncClient
 from support import ServerProcess, write_bars
 
-
 # Whoever runs the tests in the background may have SIGINT ignored, and what we start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
