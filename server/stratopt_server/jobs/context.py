@@ -7,6 +7,7 @@ from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.jobs import Job
 from stratopt_server.domain.market import Bars
 from stratopt_server.domain.ports import BarsStore, Storage
+from stratopt_server.domain.runs import Scenario
 from stratopt_server.domain.strategy import StrategyContract
 
 
@@ -24,5 +25,9 @@ class JobContext:
 
     def bars(self) -> Bars:
         """The bars of the run."""
-        scenario = self.job.spec.scenario
-        return self.columns.open(scenario.dataset_hash).between(scenario.start_date, scenario.end_date)
+        return bars_of(self.job.spec.scenario, self.columns)
+
+
+def bars_of(scenario: Scenario, columns: BarsStore) -> Bars:
+    """The bars between the scenario's dates, mapped from disk."""
+    return columns.open(scenario.dataset_hash).between(scenario.start_date, scenario.end_date)

@@ -14,6 +14,7 @@ from stratopt_server.domain.report import Report
 from stratopt_server.domain.runs import BacktestSpec, Costs, OptimizationSpec, RunTerms
 from stratopt_server.engine.report import make_report
 from stratopt_server.engine.sweep import sweep
+from stratopt_server.jobs.context import bars_of
 from stratopt_server.jobs.messages import GatherEvidence
 from stratopt_server.jobs.running import contract_of
 from stratopt_server.market.columns import ColumnStore
@@ -75,8 +76,8 @@ class Gathering:
         Everything is measured on the evidence's own bars, so that the dates of the backtest that is
         asked about cannot be chosen to please.
         """
-        before, after = self._split()
-        bars = self._bars()
+        bars = bars_of(self._scenario, self._columns)
+        before, after = self._split(bars)
         whole, tested = self._report(bars), self._report(after)
         days = daily_returns(tested.series.time, tested.series.equity, self._terms.initial_cash)
         measured = moments(days)
@@ -116,13 +117,8 @@ class Gathering:
             "searched_by": None,
         }
 
-    def _bars(self) -> Bars:
-        scenario = self._scenario
-        return self._columns.open(scenario.dataset_hash).between(scenario.start_date, scenario.end_date)
-
-    def _split(self) -> tuple[Bars, Bars]:
+    def _split(self, bars: Bars) -> tuple[Bars, Bars]:
         """Bars the parameters were chosen on, and bars they were not: the search's, else halves."""
-        bars = self._bars()
         if self._search is None:
             middle = len(bars) // 2
             return bars.slice(0, middle), bars.slice(middle, len(bars))
