@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import grpc
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +12,8 @@ from stratopt.v1 import (
     market_data_service_pb2,
     market_data_service_pb2_grpc,
     optimization_service_pb2,
+    optimization_service_pb2_grpc,
+    parameter_pb2,
     strategy_pb2,
     strategy_service_pb2,
 )
@@ -425,6 +428,25 @@ async def test_refusals_stay_readable(client: Client, walk: str) -> None:
     assert unknown.value.reason == "STRATEGY_NOT_FOUND"
     with pytest.raises(InvalidRequest):
         await client.backtests.start(symbol=walk, strategy_id="ma_cross_v1.0", params={"y" * 3_000: 1})
+
+
+async def test_largest_refusal_fits_trailers(server: ServerProcess, walk: str) -> None:
+    """A refusal of many long, foreign names stays below 8 KB, above which clients drop some at random."""
+    ranges = {
+        "é" * 90 + str(number): parameter_pb2.ParameterRange(choices=choices)
+        for number in range(200)
+        for choices in [parameter_pb2.ChoiceList(values=[parameter_pb2.ParameterValue(integer=1)])]
+    }
+    request = optimization_service_pb2.StartOptimizationRequest(
+        symbol=walk, strategy_id="ma_cross_v1.0", param_ranges=ranges
+    )
+    options = [("grpc.max_metadata_size", 8_192), ("grpc.absolute_max_metadata_size", 8_192)]
+    async with grpc.aio.insecure_channel(server.address, options=options) as channel:
+        stub = optimization_service_pb2_grpc.OptimizationServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await stub.StartOptimization(request, timeout=10)
+    assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT, refusal.value
+    assert "201 things are wrong, the first" in (refusal.value.details() or "")
 
 
 async def test_long_strategies_are_listed(client: Client) -> None:

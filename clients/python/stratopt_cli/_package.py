@@ -65,9 +65,7 @@ def key_command(context: typer.Context, *, server: Server = None, as_json: Json 
 
 def _key(given: str) -> bytes:
     """Read a key written in hex, or a file that holds its bytes or their hex."""
-    content = given.encode()
-    if len(given) != 2 * KEY_BYTES and Path(given).is_file():
-        content = Path(given).read_bytes()
+    content = Path(given).read_bytes() if Path(given).is_file() else given.encode()
     try:
         key = content if len(content) == KEY_BYTES else bytes.fromhex(content.decode().strip())
     except ValueError:

@@ -17,10 +17,13 @@ from enum import Enum
 
 VIOLATIONS_SHOWN_MAX = 16
 """Faults named in one refusal; a caller with more has enough to mend first."""
+VIOLATIONS_BYTES_MAX = 3_000
+"""Size of all faults named in one refusal: gRPC's clients refuse trailers above 8 KB, in which the faults
+stand once and the status's message twice, once of these with three bytes for each that is not ASCII."""
 MESSAGE_BYTES_MAX = 300
-"""Size of one fault's message, and of one value it names: a status must fit into 16 KB of trailers."""
+"""Size of one fault's message, and of one value it names."""
 FIELD_BYTES_MAX = 100
-STATUS_BYTES_MAX = 1_000
+STATUS_BYTES_MAX = 600
 
 
 def shorten(text: str, bytes_max: int = MESSAGE_BYTES_MAX) -> str:
@@ -84,7 +87,7 @@ class RequestRefused(StratoptError):
         """Take code, reason and facts from the gravest violation; keep them all."""
         every = tuple(violations)
         assert every, "a refusal names at least one violation"
-        found = every[:VIOLATIONS_SHOWN_MAX]
+        found = _shown(every)
         order = list(Code)
         gravest = min(found, key=lambda violation: order.index(violation.code))
         listed = "; ".join(f"{violation.field}: {violation.message}" for violation in found)
@@ -97,6 +100,16 @@ class RequestRefused(StratoptError):
             facts={**gravest.facts, "field": gravest.field},
             violations=found,
         )
+
+
+def _shown(violations: tuple[Violation, ...]) -> tuple[Violation, ...]:
+    """The first of them: as many as one status carries."""
+    room = VIOLATIONS_BYTES_MAX
+    for count, violation in enumerate(violations[:VIOLATIONS_SHOWN_MAX]):
+        room -= sum(len(text.encode()) for text in (violation.field, violation.reason, violation.message))
+        if room < 0:
+            return violations[:count]
+    return violations[:VIOLATIONS_SHOWN_MAX]
 
 
 class NotFound(StratoptError):
