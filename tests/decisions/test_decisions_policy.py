@@ -22,11 +22,10 @@ from stratopt_server.domain.decisions import (
     Evidence,
     EvidenceSource,
     GateResult,
-    ReturnMoments,
 )
 from stratopt_server.domain.errors import RequestRefused, Violations
 from stratopt_server.domain.market import DataGrade
-from stratopt_server.domain.metrics import Metrics
+from stratopt_server.domain.metrics import Metrics, ReturnMoments
 from stratopt_server.domain.runs import Costs
 
 METRICS = Metrics(

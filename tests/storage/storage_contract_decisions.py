@@ -18,9 +18,9 @@ from stratopt_server.domain.decisions import (
     GateKind,
     GateResult,
     ParameterPackage,
-    ReturnMoments,
 )
 from stratopt_server.domain.market import DataGrade
+from stratopt_server.domain.metrics import ReturnMoments
 from stratopt_server.domain.ports import DecisionFilter, PackageFilter, Page, Storage
 from stratopt_server.domain.runs import Costs
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum
 
 from stratopt_server.domain.market import DataGrade
-from stratopt_server.domain.metrics import Metrics
+from stratopt_server.domain.metrics import Metrics, ReturnMoments
 from stratopt_server.domain.parameters import ParameterValue
 from stratopt_server.domain.runs import Costs
 
@@ -53,19 +53,6 @@ class Gate:
     """What was measured, as text; empty where it could not be."""
     wanted: str
     explanation: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReturnMoments:
-    """What the statistics of a Sharpe ratio need to know of a series of returns."""
-
-    count: int
-    sharpe: float
-    """Per period: mean / std with ddof 1."""
-    skewness: float
-    """m3 / m2^1.5, biased."""
-    kurtosis: float
-    """m4 / m2^2, biased and not excess."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

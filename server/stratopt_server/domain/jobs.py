@@ -6,7 +6,7 @@ from enum import Enum
 
 from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.optimization import BestTrial, StopReason, Trial
-from stratopt_server.domain.runs import BacktestSpec, OptimizationSpec
+from stratopt_server.domain.runs import BacktestSpec, FillModel, OptimizationSpec
 
 
 class JobKind(Enum):
@@ -55,10 +55,20 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BracketRun:
+    """The same run of a grid under another fill model."""
+
+    fill_model: FillModel
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestResult:
     """What a succeeded backtest found."""
 
     metrics: Metrics
+    fill_bracket: tuple[BracketRun, ...] = ()
+    """Of a grid: touch, through and volume on the same bars, the kindest first. Of others empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

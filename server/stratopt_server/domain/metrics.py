@@ -1,13 +1,38 @@
 """What a run earned and risked."""
 
 from dataclasses import dataclass
+from enum import Enum
+
+
+class RunStatus(Enum):
+    """Whether a run traded: why figures of one that did not are undefined."""
+
+    TRADED = "traded"
+    NEVER_TRADED = "never_traded"
+    """No signal, or every order was refused."""
+    LIQUIDATED = "liquidated"
+    """The equity of a short fell to 0 or below: it was closed there, and nothing was traded after."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnMoments:
+    """What the statistics of a Sharpe ratio need to know of a series of returns."""
+
+    count: int
+    sharpe: float
+    """Per period: mean / std with ddof 1."""
+    skewness: float
+    """m3 / m2^1.5, biased."""
+    kurtosis: float
+    """m4 / m2^2, biased and not excess."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
     """Figures of one run. Ratios are fractions, money is in the quote currency.
 
-    None means the figure is not defined for the run; it is never NaN or infinite.
+    None means the figure is not defined for the run; it is never NaN or infinite. Figures of runs that
+    were stored before a figure was known have it as None too.
     """
 
     total_return: float | None
@@ -42,3 +67,26 @@ class Metrics:
     """Equity at the last close."""
     bar_count: int
     """Bars in the run."""
+    longest_drawdown_bars: int | None = None
+    """Most consecutive bars whose equity is below an earlier peak."""
+    turnover: float | None = None
+    """Traded value a year / mean equity."""
+    var_95: float | None = None
+    """Loss that 95 % of the days stay below: minus the 5 % quantile (linear) of the daily returns."""
+    cvar_95: float | None = None
+    """Mean loss of the worst days: minus the mean of the floor(0.05 (T - 1)) + 1 lowest of T daily returns."""
+    skewness: float | None = None
+    """m3 / m2^1.5 of the returns per bar, biased."""
+    kurtosis: float | None = None
+    """m4 / m2^2 of the returns per bar, biased and not excess: 3 is normal."""
+    carry_paid: float | None = None
+    """Borrow and funding paid; negative where it was received."""
+    refused_min_notional: int | None = None
+    """Opening orders below the exchange's least value."""
+    refused_lot_size: int | None = None
+    """Opening orders that rounded to no lot."""
+    refused_no_cash: int | None = None
+    """Opening orders for which there was no cash."""
+    refused_no_volume: int | None = None
+    """Orders in bars without volume, where the price of an order depends on the volume."""
+    run_status: RunStatus = RunStatus.TRADED

@@ -17,7 +17,7 @@ class ReportSeries:
     drawdown: FloatColumn
     """Fall of equity from its peak, a positive fraction; the initial cash is a peak."""
     position: FloatColumn
-    """Quantity held at the close, in the base currency."""
+    """Quantity held at the close, in the base currency; negative when short."""
     benchmark_equity: FloatColumn
     """Equity of buying at the first open and holding, without costs."""
 
@@ -36,11 +36,15 @@ class Trade:
     size: float
     """In the base currency."""
     profit: float
-    """After fees, in the quote currency."""
+    """After fees and carry, in the quote currency."""
     return_: float
-    """Profit / value bought."""
+    """Profit / value at the entry."""
     fees: float
     """Of both sides."""
+    short: bool = False
+    """Whether it was sold first and bought back."""
+    carry: float = 0.0
+    """Borrow and funding paid while it was held; the profit is net of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,14 +14,107 @@ class Fill(Enum):
     CLOSE = "close"
 
 
+class Direction(Enum):
+    """Which side of the market a strategy may take."""
+
+    LONG = "long"
+    SHORT = "short"
+    BOTH = "both"
+
+
+class SizingKind(Enum):
+    """How large an opening order is."""
+
+    ALL_IN = "all_in"
+    """All cash at hand, fees included."""
+    FRACTION = "fraction"
+    """A share of the cash at hand, fees included."""
+    FIXED = "fixed"
+    """An amount of the quote currency at the price before slippage, as far as the cash goes."""
+
+
+class FillModel(Enum):
+    """When a resting limit order of a grid fills inside a bar."""
+
+    TOUCH = "touch"
+    """When the bar reaches its line."""
+    THROUGH = "through"
+    """When the bar trades through it by one tick."""
+    VOLUME = "volume"
+    """As through, while the bar's fills stay within a share of its volume."""
+    TOUCH_PATH = "touch_path"
+    """As touch, along the path open, nearer extreme, other extreme, close."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """What trading costs, as fractions in [0, 1)."""
+    """What trading costs. Fractions lie in [0, 1)."""
 
     taker_fee: float
-    """Of the traded value."""
+    """Of the traded value of orders that take: market orders and stops."""
     slippage: float
-    """How far each fill price moves against us."""
+    """How far the price of each order that takes moves against us."""
+    maker_fee: float | None = None
+    """Of the traded value of resting limit orders: those of a grid, and take profit. None: the taker fee."""
+    fixed_fee: float = 0.0
+    """Of each order, in the quote currency."""
+    impact: float = 0.0
+    """Further slippage of an order as large as the bar's whole volume; it grows in proportion."""
+
+    @property
+    def resting_fee(self) -> float:
+        """Of the traded value of resting limit orders."""
+        return self.taker_fee if self.maker_fee is None else self.maker_fee
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketRules:
+    """What the exchange takes; 0 stands for no such rule."""
+
+    min_notional: float = 0.0
+    """Least value of an opening order, in the quote currency; one below it is refused and counted."""
+    lot_size: float = 0.0
+    """Quantities are whole multiples of it, in the base currency; one that rounds to 0 is refused."""
+    tick_size: float = 0.0
+    """Step of prices: how far a bar must trade through a line of a grid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizing:
+    """How large an opening order is."""
+
+    kind: SizingKind = SizingKind.ALL_IN
+    amount: float = 1.0
+    """The share, or the amount of the quote currency; without meaning for all_in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stops:
+    """Exits that wait inside the bars, as fractions of the mean entry price, slippage included. None: none."""
+
+    stop_loss: float | None = None
+    take_profit: float | None = None
+    trailing_stop: float | None = None
+    """Of the best price since the entry: the entry's, or an extreme of a bar that has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundingRate:
+    """What longs pay shorts, once, on the value of the position at the close of the bar it falls into."""
+
+    time: datetime
+    rate: float
+    """A fraction; negative where shorts pay longs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carry:
+    """What holding a position costs."""
+
+    borrow_rate: float = 0.0
+    """What a short pays on its value at each bar's close, a fraction."""
+    funding: tuple[FundingRate, ...] = ()
+    """In ascending time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +125,15 @@ class RunTerms:
     initial_cash: float
     fill: Fill
     bars_per_year: float
+    direction: Direction = Direction.LONG
+    sizing: Sizing = Sizing()
+    stops: Stops = Stops()
+    rules: MarketRules = MarketRules()
+    carry: Carry = Carry()
+    fill_model: FillModel = FillModel.THROUGH
+    """Of grids."""
+    participation: float = 0.1
+    """Largest share of a bar's volume that fills under the fill model `volume`, in (0, 1]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

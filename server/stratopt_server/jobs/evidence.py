@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from stratopt_server.domain.decisions import Evidence, EvidenceSource, ReturnMoments
+from stratopt_server.domain.decisions import Evidence, EvidenceSource
 from stratopt_server.domain.jobs import Job, JobKind
 from stratopt_server.domain.market import Bars, from_microseconds, to_microseconds
-from stratopt_server.domain.metrics import Metrics
+from stratopt_server.domain.metrics import Metrics, ReturnMoments
 from stratopt_server.domain.report import Report
 from stratopt_server.domain.runs import BacktestSpec, Costs, OptimizationSpec, RunTerms
 from stratopt_server.engine.report import make_report

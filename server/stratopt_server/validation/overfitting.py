@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from stratopt_server.domain.decisions import ReturnMoments
+from stratopt_server.domain.metrics import ReturnMoments
 
 NORMAL = NormalDist()
 SMALLEST_DISTANCE = 1e-12
