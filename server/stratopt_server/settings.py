@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, PositiveInt, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stratopt_server.domain.market import EXCHANGE, TIMEFRAMES
+from stratopt_server.domain.runs import FillModel
 
 
 def _home(variable: str, *default: str) -> Path:
@@ -57,6 +58,10 @@ class Settings(BaseSettings):
     default_taker_fee: float = Field(default=0.001, ge=0, lt=1)
     default_slippage: float = Field(default=0.0005, ge=0, lt=1)
     default_initial_cash: float = Field(default=10_000.0, ge=1e-3, le=1e15)
+    default_fill_model: FillModel = FillModel.THROUGH
+    """When the resting orders of a grid fill: touch, through, volume or touch_path."""
+    default_participation: float = Field(default=0.1, gt=0, le=1)
+    """Share of a bar's volume that fills a grid's orders under the fill model `volume`."""
     default_min_trades: PositiveInt = 5
     default_max_iterations: PositiveInt = 100
     default_holdout: float = Field(default=0.3, ge=0, le=0.9)
@@ -85,6 +90,8 @@ class Settings(BaseSettings):
     """Lattice points that are looked at to count the feasible ones."""
     param_ranges_max: PositiveInt = 32
     """Parameters a search may vary at once."""
+    funding_rates_max: PositiveInt = 50_000
+    """Funding rates one run may be given: 45 years of three a day."""
     strategy_code_bytes_max: PositiveInt = 262_144
     import_bytes_max: PositiveInt = 1_073_741_824
     """Size of an imported file."""

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from domain_samples import STRATEGY_ID
 from hypothesis import strategies as st
 
-from stratopt_server.domain.jobs import Failure, Progress
-from stratopt_server.domain.metrics import Metrics
+from stratopt_server.domain.jobs import BacktestResult, BracketRun, Failure, Progress
+from stratopt_server.domain.metrics import Metrics, RunStatus
 from stratopt_server.domain.optimization import Trial, TrialStatus
 from stratopt_server.domain.parameters import (
     Choice,
@@ -21,11 +21,19 @@ from stratopt_server.domain.parameters import (
 from stratopt_server.domain.runs import (
     Algorithm,
     BacktestSpec,
+    Carry,
     Costs,
+    Direction,
     Fill,
+    FillModel,
+    FundingRate,
+    MarketRules,
     OptimizationSpec,
     RunTerms,
     Scenario,
+    Sizing,
+    SizingKind,
+    Stops,
     Target,
 )
 
@@ -56,8 +64,16 @@ specs = st.dictionaries(
     max_size=4,
 )
 
+_kinds = {int: counts, int | None: st.none() | counts, RunStatus: st.sampled_from(RunStatus)}
 metrics = st.builds(
-    Metrics, **{field.name: counts if field.type is int else st.none() | reals for field in fields(Metrics)}
+    Metrics, **{field.name: _kinds.get(field.type, st.none() | reals) for field in fields(Metrics)}
+)
+backtest_results = st.builds(
+    BacktestResult,
+    metrics=metrics,
+    fill_bracket=st.lists(
+        st.builds(BracketRun, fill_model=st.sampled_from(FillModel), metrics=metrics), max_size=3
+    ).map(tuple),
 )
 progress = st.builds(
     Progress,
@@ -76,6 +92,25 @@ trials = st.builds(
     score=st.none() | reals,
     metrics=metrics,
 )
+sizings = st.just(Sizing()) | st.builds(
+    Sizing, kind=st.sampled_from((SizingKind.FRACTION, SizingKind.FIXED)), amount=reals
+)
+funding = st.lists(st.builds(FundingRate, time=moments, rate=reals), max_size=3).map(tuple)
+maybe = st.none() | reals
+run_terms = st.builds(
+    RunTerms,
+    costs=st.builds(Costs, taker_fee=reals, slippage=reals, maker_fee=maybe, fixed_fee=reals, impact=reals),
+    initial_cash=reals,
+    fill=st.sampled_from(Fill),
+    bars_per_year=reals,
+    direction=st.sampled_from(Direction),
+    sizing=sizings,
+    stops=st.builds(Stops, stop_loss=maybe, take_profit=maybe, trailing_stop=maybe),
+    rules=st.builds(MarketRules, min_notional=reals, lot_size=reals, tick_size=reals),
+    carry=st.builds(Carry, borrow_rate=reals, funding=funding),
+    fill_model=st.sampled_from(FillModel),
+    participation=reals,
+)
 scenarios = st.builds(
     Scenario,
     strategy_id=st.just(STRATEGY_ID),
@@ -86,13 +121,7 @@ scenarios = st.builds(
     dataset_hash=words,
     start_date=moments,
     end_date=moments,
-    terms=st.builds(
-        RunTerms,
-        costs=st.builds(Costs, taker_fee=reals, slippage=reals),
-        initial_cash=reals,
-        fill=st.sampled_from(Fill),
-        bars_per_year=reals,
-    ),
+    terms=run_terms,
 )
 backtest_specs = st.builds(BacktestSpec, scenario=scenarios, params=params)
 optimization_specs = st.builds(

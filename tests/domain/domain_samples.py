@@ -6,20 +6,28 @@ from typing import Any
 
 import numpy as np
 
-from stratopt_server.domain.jobs import Failure, Job, JobStatus, Progress
+from stratopt_server.domain.jobs import BacktestResult, BracketRun, Failure, Job, JobStatus, Progress
 from stratopt_server.domain.market import DataGrade, Dataset, QualityReport, to_microseconds
-from stratopt_server.domain.metrics import Metrics
+from stratopt_server.domain.metrics import Metrics, RunStatus
 from stratopt_server.domain.optimization import BestTrial, Trial, TrialStatus
 from stratopt_server.domain.parameters import ChoiceList, IntegerRange, RealRange
 from stratopt_server.domain.report import Report, ReportSeries, Trade
 from stratopt_server.domain.runs import (
     Algorithm,
     BacktestSpec,
+    Carry,
     Costs,
+    Direction,
     Fill,
+    FillModel,
+    FundingRate,
+    MarketRules,
     OptimizationSpec,
     RunTerms,
     Scenario,
+    Sizing,
+    SizingKind,
+    Stops,
     Target,
 )
 from stratopt_server.domain.strategy import Strategy, hash_code
@@ -80,10 +88,45 @@ def make_dataset(dataset_id: str = "ds_1", **changes: Any) -> Dataset:
 def make_metrics(**changes: Any) -> Metrics:
     """Metrics in which every figure is defined and no two are equal."""
     figures = {
-        field.name: place if field.type is int else place / 7
+        field.name: place if field.type in (int, int | None) else place / 7
         for place, field in enumerate(fields(Metrics), start=1)
     }
-    return replace(Metrics(**figures), **changes)
+    return replace(Metrics(**{**figures, "run_status": RunStatus.LIQUIDATED}), **changes)
+
+
+def make_terms(**changes: Any) -> RunTerms:
+    """Terms in which none is what a default would be."""
+    made = RunTerms(
+        costs=Costs(taker_fee=0.0011, slippage=0.0007, maker_fee=0.0002, fixed_fee=0.5, impact=1.5),
+        initial_cash=12_345.678,
+        fill=Fill.CLOSE,
+        bars_per_year=8_760.0,
+        direction=Direction.SHORT,
+        sizing=Sizing(kind=SizingKind.FRACTION, amount=0.6),
+        stops=Stops(stop_loss=0.03, take_profit=1.25, trailing_stop=0.04),
+        rules=MarketRules(min_notional=5.5, lot_size=1e-5, tick_size=0.01),
+        carry=Carry(
+            borrow_rate=1e-6,
+            funding=(FundingRate(time=at(-7_200), rate=0.0003), FundingRate(time=at(0), rate=-0.0001)),
+        ),
+        fill_model=FillModel.TOUCH_PATH,
+        participation=0.15,
+    )
+    return replace(made, **changes)
+
+
+def make_bracket() -> tuple[BracketRun, ...]:
+    """The run of a grid under three fill models, each worse than the one before."""
+    models = (FillModel.TOUCH, FillModel.THROUGH, FillModel.VOLUME)
+    return tuple(
+        BracketRun(fill_model=model, metrics=make_metrics(total_return=1 / place))
+        for place, model in enumerate(models, start=3)
+    )
+
+
+def make_backtest_result(**changes: Any) -> BacktestResult:
+    """What the backtest of a grid found."""
+    return replace(BacktestResult(metrics=make_metrics(), fill_bracket=make_bracket()), **changes)
 
 
 def make_scenario(**changes: Any) -> Scenario:
@@ -97,12 +140,7 @@ def make_scenario(**changes: Any) -> Scenario:
         dataset_hash=HASH,
         start_date=datetime(2023, 1, 1, tzinfo=UTC),
         end_date=datetime(2023, 3, 25, 7, tzinfo=UTC),
-        terms=RunTerms(
-            costs=Costs(taker_fee=0.0011, slippage=0.0007),
-            initial_cash=12_345.678,
-            fill=Fill.CLOSE,
-            bars_per_year=8_760.0,
-        ),
+        terms=make_terms(),
     )
     return replace(made, **changes)
 
@@ -199,6 +237,8 @@ def make_trade(number: int = 1, **changes: Any) -> Trade:
         profit=0.1 * number,
         return_=0.003 * number,
         fees=0.02,
+        short=True,
+        carry=0.007,
     )
     return replace(made, **changes)
 

@@ -9,7 +9,9 @@ from domain_arbitrary import metrics, progress
 from domain_samples import (
     at,
     exact,
+    make_backtest_result,
     make_best,
+    make_bracket,
     make_dataset,
     make_failure,
     make_job,
@@ -21,6 +23,7 @@ from domain_samples import (
     make_scenario,
     make_series,
     make_strategy,
+    make_terms,
     make_trade,
     make_trial,
 )
@@ -28,14 +31,16 @@ from google.protobuf.message import Message
 from hypothesis import given
 from proto_fields import sent, unset
 
-from stratopt.v1 import backtest_pb2, job_pb2, metrics_pb2, optimization_pb2
-from stratopt_server.domain.jobs import BacktestResult, Job, JobStatus, OptimizationResult, Progress
-from stratopt_server.domain.metrics import Metrics
+from stratopt.v1 import backtest_pb2, job_pb2, metrics_pb2, optimization_pb2, run_pb2
+from stratopt_server.domain.jobs import Job, JobStatus, OptimizationResult, Progress
+from stratopt_server.domain.metrics import Metrics, RunStatus
 from stratopt_server.domain.optimization import StopReason, TrialStatus
+from stratopt_server.domain.runs import Costs, Fill, RunTerms
 from stratopt_server.strategies.catalog import BUILTINS, Catalog
 from stratopt_server.usecases.watching import Beat, Watched
 from stratopt_server.wire.backtests import (
     backtest_to_proto,
+    bracket_run_to_proto,
     series_to_proto,
     trade_to_proto,
     watched_backtest,
@@ -45,6 +50,7 @@ from stratopt_server.wire.jobs import failure_to_proto, metrics_to_proto, progre
 from stratopt_server.wire.optimizations import optimization_to_proto, trial_to_proto, watched_optimization
 from stratopt_server.wire.strategies import strategy_to_proto
 from stratopt_server.wire.times import microseconds_to_timestamp, to_timestamp
+from stratopt_server.wire.trading import costs_to_proto, trading_to_proto
 
 ENDED: dict[str, Any] = {
     "status": JobStatus.FAILED,
@@ -53,7 +59,7 @@ ENDED: dict[str, Any] = {
     "started_at": at(1),
     "completed_at": at(2),
 }
-BACKTEST = make_job(result=BacktestResult(metrics=make_metrics()), **ENDED)
+BACKTEST = make_job(result=make_backtest_result(), **ENDED)
 OPTIMIZATION = make_optimization(
     result=OptimizationResult(best=make_best(), stop_reason=StopReason.EXHAUSTED, warnings=("thin", "short")),
     **ENDED,
@@ -100,7 +106,9 @@ def test_metrics(figures: Metrics) -> None:
     message = sent(metrics_to_proto(figures))
     for field in fields(Metrics):
         value = getattr(figures, field.name)
-        if value is None:
+        if isinstance(value, RunStatus):
+            assert metrics_pb2.RunStatus.Name(message.run_status) == f"RUN_STATUS_{value.name}"
+        elif value is None:
             assert not message.HasField(field.name)
         else:
             assert exact(getattr(message, field.name)) == exact(value)
@@ -160,6 +168,9 @@ def common(job: Job) -> dict[str, Any]:
         "start_date": to_timestamp(scenario.start_date),
         "end_date": to_timestamp(scenario.end_date),
         "initial_cash": 12_345.678,
+        "fill": run_pb2.FILL_CLOSE,
+        "costs": costs_to_proto(scenario.terms.costs),
+        "trading": trading_to_proto(scenario.terms),
         "status": job_pb2.JOB_STATUS_FAILED,
         "progress": progress_to_proto(make_progress()),
         "failure": failure_to_proto(make_failure()),
@@ -174,10 +185,47 @@ def test_backtest() -> None:
     message = sent(backtest_to_proto(BACKTEST))
     for name, value in common(BACKTEST).items():
         assert getattr(message, name) == value, name
-    assert (message.costs.taker_fee, message.costs.slippage) == (0.0011, 0.0007)
     assert message.metrics == metrics_to_proto(make_metrics())
+    assert list(message.fill_bracket) == [bracket_run_to_proto(run) for run in make_bracket()]
+    assert [run.fill_model for run in message.fill_bracket] == [1, 2, 3]
     assert message.params["signal_threshold"].real == 20.0
     assert message.params["fast_period"].integer == 20
+
+
+def test_terms() -> None:
+    """Costs and trading terms are sent with every value under its own name."""
+    terms = make_terms()
+    costs, trading = sent(costs_to_proto(terms.costs)), sent(trading_to_proto(terms))
+    for name in ("taker_fee", "slippage", "maker_fee", "fixed_fee", "impact"):
+        assert getattr(costs, name) == getattr(terms.costs, name)
+    assert (trading.direction, trading.fill_model) == (run_pb2.DIRECTION_SHORT, run_pb2.FILL_MODEL_TOUCH_PATH)
+    assert (trading.sizing.kind, trading.sizing.amount) == (run_pb2.SIZING_KIND_FRACTION, 0.6)
+    for part in ("stops", "rules"):
+        for field in fields(getattr(terms, part)):
+            assert getattr(getattr(trading, part), field.name) == getattr(getattr(terms, part), field.name)
+    assert (trading.carry.borrow_rate, trading.participation) == (1e-6, 0.15)
+    assert [(paid.time, paid.rate) for paid in trading.carry.funding] == [
+        (to_timestamp(at(-7_200)), 0.0003),
+        (to_timestamp(at(0)), -0.0001),
+    ]
+
+
+def test_terms_that_were_left_out() -> None:
+    """The resource shows every default: the maker fee is the taker fee; all in has no amount; no stops."""
+    costs = costs_to_proto(Costs(taker_fee=0.001, slippage=0.0))
+    assert (costs.maker_fee, costs.fixed_fee, costs.impact) == (0.001, 0.0, 0.0)
+    assert list(unset(sent(costs))) == []
+    plain = RunTerms(
+        costs=Costs(taker_fee=0.0, slippage=0.0), initial_cash=1.0, fill=Fill.CLOSE, bars_per_year=1.0
+    )
+    trading = sent(trading_to_proto(plain))
+    assert (trading.direction, trading.fill_model) == (run_pb2.DIRECTION_LONG, run_pb2.FILL_MODEL_THROUGH)
+    assert trading.sizing.kind == run_pb2.SIZING_KIND_ALL_IN
+    assert not trading.sizing.HasField("amount")
+    assert [
+        name for name in ("stop_loss", "take_profit", "trailing_stop") if trading.stops.HasField(name)
+    ] == []
+    assert trading.participation == 0.1
 
 
 def test_optimization() -> None:
@@ -205,7 +253,7 @@ def test_optimization() -> None:
 
 def test_waiting_jobs() -> None:
     """Of a job that waits, all that is to come is unset."""
-    to_come = {"failure", "metrics", "start_time", "end_time"}
+    to_come = {"failure", "metrics", "fill_bracket", "start_time", "end_time"}
     assert {name for name in unset(backtest_to_proto(make_job())) if "." not in name} == to_come
     plain = replace(make_optimization_spec(), holdout_start_date=None)
     to_come = {"failure", "start_time", "end_time", "best", "stop_reason", "warnings", "holdout_start_date"}
@@ -241,9 +289,10 @@ def test_series_and_trade() -> None:
     message = sent(trade_to_proto(trade))
     assert message.entry_time == microseconds_to_timestamp(-1)
     assert message.exit_time == microseconds_to_timestamp(trade.exit_time or 0)
-    for name in ("entry_price", "exit_price", "size", "profit", "fees"):
+    for name in ("entry_price", "exit_price", "size", "profit", "fees", "short", "carry"):
         assert getattr(message, name) == getattr(trade, name)
     assert getattr(message, "return") == trade.return_
+    assert not trade_to_proto(make_trade(short=False)).short
 
 
 def test_strategy() -> None:

@@ -1,11 +1,13 @@
 """Requests are read whole; what is left out is told from what is zero, and faults are noted together."""
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
 import pytest
-from domain_arbitrary import moments
+from domain_arbitrary import moments, run_terms
+from domain_samples import exact, make_terms
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import example, given
@@ -18,6 +20,7 @@ from stratopt.v1 import (
     decision_pb2,
     job_pb2,
     market_data_service_pb2,
+    metrics_pb2,
     optimization_pb2,
     optimization_service_pb2,
     parameter_pb2,
@@ -30,14 +33,17 @@ from stratopt_server.domain.errors import RequestRefused, Violations
 from stratopt_server.domain.jobs import JobKind, JobStatus
 from stratopt_server.domain.parameters import IntegerRange
 from stratopt_server.domain.ports import DatasetFilter, JobFilter, ReportOrder, RequestKey
-from stratopt_server.domain.runs import Algorithm, Fill, Target
+from stratopt_server.domain.runs import Algorithm, Fill, RunTerms, Sizing, SizingKind, Target
 from stratopt_server.market.read import FileFormat
 from stratopt_server.usecases.requests import (
     BacktestRequest,
+    CostsRequest,
     ImportRequest,
     OptimizationRequest,
     RunRequest,
+    SizingRequest,
     StrategyRequest,
+    TradingRequest,
 )
 from stratopt_server.wire import enums
 from stratopt_server.wire.backtests import backtest_from_proto
@@ -48,10 +54,20 @@ from stratopt_server.wire.parameters import value_to_proto
 from stratopt_server.wire.reading import call_of, optional_word
 from stratopt_server.wire.strategies import create_from_proto, update_from_proto
 from stratopt_server.wire.times import optional_moment, to_timestamp
+from stratopt_server.wire.trading import (
+    costs_from_proto,
+    costs_to_proto,
+    trading_from_proto,
+    trading_to_proto,
+)
 
 WORDS: list[tuple[dict[Any, int], EnumTypeWrapper]] = [
     (enums.JOB_STATUS, job_pb2.JobStatus),
     (enums.FILL, run_pb2.Fill),
+    (enums.DIRECTION, run_pb2.Direction),
+    (enums.SIZING_KIND, run_pb2.SizingKind),
+    (enums.FILL_MODEL, run_pb2.FillModel),
+    (enums.RUN_STATUS, metrics_pb2.RunStatus),
     (enums.TARGET, optimization_pb2.OptimizationTarget),
     (enums.ALGORITHM, optimization_pb2.Algorithm),
     (enums.STOP_REASON, optimization_pb2.StopReason),
@@ -68,6 +84,7 @@ WORDS: list[tuple[dict[Any, int], EnumTypeWrapper]] = [
 ]
 UNSAID = (FileFormat.AUTO, ReportOrder.NEWEST)
 """Words that leaving the field out stands for."""
+TERMS = make_terms()
 START, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 31, 12, tzinfo=UTC)
 RUN_FIELDS: dict[str, Any] = {
     "symbol": "BTC/USDT",
@@ -76,9 +93,10 @@ RUN_FIELDS: dict[str, Any] = {
     "timeframe": "1h",
     "start_date": to_timestamp(START),
     "end_date": to_timestamp(END),
-    "costs": run_pb2.Costs(taker_fee=0.002, slippage=0.0),
+    "costs": run_pb2.Costs(taker_fee=0.002, slippage=0.0, maker_fee=0.0, fixed_fee=1.5, impact=0.25),
     "initial_cash": 500.0,
     "fill": run_pb2.FILL_CLOSE,
+    "trading": trading_to_proto(TERMS),
 }
 RUN = RunRequest(
     symbol="BTC/USDT",
@@ -87,10 +105,23 @@ RUN = RunRequest(
     timeframe="1h",
     start_date=START,
     end_date=END,
-    taker_fee=0.002,
-    slippage=0.0,
+    costs=CostsRequest(taker_fee=0.002, slippage=0.0, maker_fee=0.0, fixed_fee=1.5, impact=0.25),
     initial_cash=500.0,
     fill=Fill.CLOSE,
+    trading=TradingRequest(
+        direction=TERMS.direction,
+        sizing=SizingRequest(kind=SizingKind.FRACTION, amount=0.6),
+        stop_loss=0.03,
+        take_profit=1.25,
+        trailing_stop=0.04,
+        min_notional=5.5,
+        lot_size=1e-5,
+        tick_size=0.01,
+        borrow_rate=1e-6,
+        funding=TERMS.carry.funding,
+        fill_model=TERMS.fill_model,
+        participation=0.15,
+    ),
 )
 """The same run, as it is asked for on the wire and as it is read."""
 BARE_RUN = RunRequest(symbol="", strategy_id="")
@@ -175,13 +206,21 @@ def test_zero_is_not_left_out() -> None:
                 min_trades=0,
                 max_iterations=0,
                 initial_cash=0.0,
-                costs=run_pb2.Costs(taker_fee=0.0),
+                costs=run_pb2.Costs(taker_fee=0.0, maker_fee=0.0),
+                trading=run_pb2.Trading(stops=run_pb2.Stops(stop_loss=0.0), participation=0.0),
                 start_date=Timestamp(),
             )
         )
     )
     assert (search.seed, search.holdout, search.min_trades, search.max_iterations) == (0, 0.0, 0, 0)
-    assert (search.run.initial_cash, search.run.taker_fee, search.run.slippage) == (0.0, 0.0, None)
+    costs, trading = search.run.costs, search.run.trading
+    assert (search.run.initial_cash, costs.taker_fee, costs.slippage, costs.maker_fee) == (
+        0.0,
+        0.0,
+        None,
+        0.0,
+    )
+    assert (trading.stop_loss, trading.take_profit, trading.participation) == (0.0, None, 0.0)
     assert search.run.start_date == datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -191,9 +230,31 @@ def test_zero_is_not_left_out() -> None:
         (
             backtest_from_proto,
             backtest_service_pb2.StartBacktestRequest(
-                fill=99, start_date=Timestamp(seconds=10**12), params={"n": parameter_pb2.ParameterValue()}
+                fill=99,
+                start_date=Timestamp(seconds=10**12),
+                params={"n": parameter_pb2.ParameterValue()},
+                trading=run_pb2.Trading(
+                    direction=99,
+                    sizing=run_pb2.Sizing(kind=98),
+                    fill_model=97,
+                    carry=run_pb2.Carry(
+                        funding=[
+                            run_pb2.FundingRate(time=Timestamp()),
+                            run_pb2.FundingRate(time=Timestamp(seconds=10**12)),
+                            run_pb2.FundingRate(),
+                        ]
+                    ),
+                ),
             ),
-            {"fill", "start_date", "params.n"},
+            {
+                "fill",
+                "start_date",
+                "params.n",
+                "trading.direction",
+                "trading.sizing.kind",
+                "trading.fill_model",
+                "trading.carry.funding[1].time",
+            },
         ),
         (
             optimization_from_proto,
@@ -212,6 +273,41 @@ def test_zero_is_not_left_out() -> None:
 def test_all_faults_at_once(read: Any, request_: Any, expected: set[str]) -> None:
     """Everything that is wrong with a request is told at once, each under its own field."""
     assert {found.field for found in read(request_).faults} == expected
+
+
+@given(run_terms)
+def test_terms_come_back(terms: RunTerms) -> None:
+    """What a resource shows of its terms, sent as a request, asks for those terms to the bit."""
+    request = sent(
+        backtest_service_pb2.StartBacktestRequest(
+            costs=costs_to_proto(terms.costs), trading=trading_to_proto(terms)
+        )
+    )
+    violations = Violations()
+    costs, asked = costs_from_proto(request), trading_from_proto(request, violations)
+    violations.refuse_if_any()
+    assert costs.maker_fee == terms.costs.resting_fee
+    for name in ("taker_fee", "slippage", "fixed_fee", "impact"):
+        assert exact(getattr(costs, name)) == exact(getattr(terms.costs, name))
+    for part in (terms.stops, terms.rules, terms.carry):
+        for field in fields(part):
+            # A number without presence loses the sign of its zero, and nothing else.
+            assert getattr(asked, field.name) == getattr(part, field.name)
+    assert (asked.direction, asked.fill_model) == (terms.direction, terms.fill_model)
+    assert exact(asked.participation) == exact(terms.participation)
+    assert asked.sizing.kind is terms.sizing.kind
+    assert asked.sizing.amount == (None if terms.sizing == Sizing() else terms.sizing.amount)
+
+
+def test_funding_without_a_time() -> None:
+    """A rate has its time; one without is noted, and what comes behind it is not read."""
+    request = backtest_service_pb2.StartBacktestRequest()
+    request.trading.carry.funding.add(rate=0.1)
+    violations = Violations()
+    assert trading_from_proto(request, violations).funding == ()
+    assert [(found.field, found.reason) for found in violations.found] == [
+        ("trading.carry.funding[0].time", "REQUIRED")
+    ]
 
 
 def test_header() -> None:

@@ -49,4 +49,4 @@ class Backtests:
             params = check_params(wanted.params, contract, defaults, at="params", violations=violations)
         violations.refuse_if_any()
         progress = Progress(done=0, total=len(STAGES), stage="waiting")
-        return BacktestSpec(scenario=run.scenario(wanted.run), params=params), progress
+        return BacktestSpec(scenario=run.scenario(), params=params), progress

@@ -68,7 +68,7 @@ class Optimizations:
         assert space is not None, "a space with a fault is refused before"
         fits = points is not None and points <= budget
         spec = OptimizationSpec(
-            scenario=run.scenario(wanted.run),
+            scenario=run.scenario(),
             fixed_params=dict(space.fixed),
             param_ranges={axis.name: axis.range for axis in space.axes},
             target=wanted.target,

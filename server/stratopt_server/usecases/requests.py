@@ -6,7 +6,7 @@ from datetime import datetime
 from stratopt_server.domain.errors import Violation
 from stratopt_server.domain.parameters import ParameterRange, ParameterValue
 from stratopt_server.domain.ports import RequestKey
-from stratopt_server.domain.runs import Algorithm, Fill, Target
+from stratopt_server.domain.runs import Algorithm, Direction, Fill, FillModel, FundingRate, SizingKind, Target
 from stratopt_server.market.read import FileFormat
 
 
@@ -20,6 +20,43 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CostsRequest:
+    """What trading shall cost."""
+
+    taker_fee: float | None = None
+    slippage: float | None = None
+    maker_fee: float | None = None
+    fixed_fee: float | None = None
+    impact: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizingRequest:
+    """How large an opening order shall be."""
+
+    kind: SizingKind | None = None
+    amount: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingRequest:
+    """How a run shall trade. Where 0 stands for none, it is also what is left out."""
+
+    direction: Direction | None = None
+    sizing: SizingRequest = SizingRequest()
+    stop_loss: float | None = None
+    take_profit: float | None = None
+    trailing_stop: float | None = None
+    min_notional: float = 0.0
+    lot_size: float = 0.0
+    tick_size: float = 0.0
+    borrow_rate: float = 0.0
+    funding: tuple[FundingRate, ...] = ()
+    fill_model: FillModel | None = None
+    participation: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
     """What every run is asked with."""
 
@@ -29,10 +66,10 @@ class RunRequest:
     timeframe: str | None = None
     start_date: datetime | None = None
     end_date: datetime | None = None
-    taker_fee: float | None = None
-    slippage: float | None = None
+    costs: CostsRequest = CostsRequest()
     initial_cash: float | None = None
     fill: Fill = Fill.NEXT_OPEN
+    trading: TradingRequest = TradingRequest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,15 +6,13 @@ from stratopt_server.domain.errors import Code, Violations
 from stratopt_server.domain.market import from_microseconds
 from stratopt_server.domain.parameters import ParameterValue
 from stratopt_server.domain.ports import StrategyStore
-from stratopt_server.domain.runs import Costs, RunTerms, Scenario
+from stratopt_server.domain.runs import RunTerms, Scenario
 from stratopt_server.domain.strategy import Strategy, StrategyContract
 from stratopt_server.settings import Settings
 from stratopt_server.strategies.catalog import Catalog
 from stratopt_server.usecases.requests import RunRequest
 from stratopt_server.usecases.slices import MarketSlice, SliceFinder
-
-INITIAL_CASH_MIN, INITIAL_CASH_MAX = 1e-3, 1e15
-"""Below, quantities vanish; above, the cents of a quote currency are lost in rounding."""
+from stratopt_server.usecases.terms import TermsResolver
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +34,13 @@ class Run:
 
     strategy: StrategyInUse | None
     slice: MarketSlice | None
-    costs: Costs
-    initial_cash: float
+    terms: RunTerms | None
 
-    def scenario(self, wanted: RunRequest) -> Scenario:
+    def scenario(self) -> Scenario:
         """Put the parts together; only for a run without a fault."""
         assert self.strategy is not None, "a fault in the strategy is refused before"
         assert self.slice is not None, "a fault in the bars is refused before"
+        assert self.terms is not None, "a fault in the bars is refused before"
         dataset, bars = self.slice.dataset, self.slice.bars
         return Scenario(
             strategy_id=self.strategy.strategy.id,
@@ -53,12 +51,7 @@ class Run:
             dataset_hash=dataset.content_hash,
             start_date=from_microseconds(int(bars.time[0])),
             end_date=from_microseconds(int(bars.time[-1])),
-            terms=RunTerms(
-                costs=self.costs,
-                initial_cash=self.initial_cash,
-                fill=wanted.fill,
-                bars_per_year=dataset.bars_per_year,
-            ),
+            terms=self.terms,
         )
 
 
@@ -71,16 +64,15 @@ class RunResolver:
         self._strategies = strategies
         self._slices = slices
         self._catalog = catalog
-        self._settings = settings
+        self._terms = TermsResolver(settings)
 
     def resolve(self, wanted: RunRequest, violations: Violations) -> Run:
         """Return what was found, and note what was not."""
-        return Run(
-            strategy=self._strategy(wanted, violations),
-            slice=self._slices.find(wanted, violations),
-            costs=self._costs(wanted, violations),
-            initial_cash=self._cash(wanted, violations),
-        )
+        strategy = self._strategy(wanted, violations)
+        market = self._slices.find(wanted, violations)
+        kernel = None if strategy is None else strategy.contract.kernel
+        terms = self._terms.resolve(wanted, market, violations, kernel=kernel)
+        return Run(strategy=strategy, slice=market, terms=terms)
 
     def _strategy(self, wanted: RunRequest, violations: Violations) -> StrategyInUse | None:
         if not wanted.strategy_id:
@@ -108,29 +100,3 @@ class RunResolver:
                 cause=obstacle,
             )
         return None if contract is None else StrategyInUse(strategy, contract)
-
-    def _costs(self, wanted: RunRequest, violations: Violations) -> Costs:
-        taker_fee = self._settings.default_taker_fee if wanted.taker_fee is None else wanted.taker_fee
-        slippage = self._settings.default_slippage if wanted.slippage is None else wanted.slippage
-        for name, value in (("taker_fee", taker_fee), ("slippage", slippage)):
-            if not 0 <= value < 1:
-                violations.add(
-                    f"costs.{name}",
-                    "COST_OUT_OF_RANGE",
-                    f"a fraction from 0 to below 1 (0.001 is 0.1 %), not {value!r}",
-                    value=value,
-                )
-        return Costs(taker_fee=taker_fee, slippage=slippage)
-
-    def _cash(self, wanted: RunRequest, violations: Violations) -> float:
-        cash = self._settings.default_initial_cash if wanted.initial_cash is None else wanted.initial_cash
-        if not INITIAL_CASH_MIN <= cash <= INITIAL_CASH_MAX:
-            violations.add(
-                "initial_cash",
-                "INITIAL_CASH_OUT_OF_RANGE",
-                f"from {INITIAL_CASH_MIN:g} to {INITIAL_CASH_MAX:g}, not {cash!r}",
-                value=cash,
-                min=INITIAL_CASH_MIN,
-                max=INITIAL_CASH_MAX,
-            )
-        return cash

@@ -4,13 +4,13 @@ from stratopt.v1 import backtest_pb2 as pb
 from stratopt.v1 import backtest_service_pb2 as service_pb
 from stratopt.v1 import job_pb2
 from stratopt_server.domain.errors import Violations
-from stratopt_server.domain.jobs import BacktestResult, Job, Progress
+from stratopt_server.domain.jobs import BacktestResult, BracketRun, Job, Progress
 from stratopt_server.domain.ports import ReportFilter, ReportOrder
 from stratopt_server.domain.report import ReportSeries, Trade
 from stratopt_server.domain.runs import BacktestSpec
 from stratopt_server.usecases.requests import BacktestRequest
 from stratopt_server.usecases.watching import Watched
-from stratopt_server.wire.enums import REPORT_ORDER
+from stratopt_server.wire.enums import FILL_MODEL, REPORT_ORDER
 from stratopt_server.wire.jobs import job_fields, metrics_to_proto, progress_to_proto, run_from_proto
 from stratopt_server.wire.parameters import params_from_proto, params_to_proto
 from stratopt_server.wire.reading import check_request_id, optional_word
@@ -20,8 +20,16 @@ from stratopt_server.wire.times import microseconds_to_timestamp, optional_momen
 def backtest_to_proto(job: Job) -> pb.Backtest:
     """Write a backtest."""
     assert isinstance(job.spec, BacktestSpec), "a backtest is made of a BacktestSpec"
-    metrics = metrics_to_proto(job.result.metrics) if isinstance(job.result, BacktestResult) else None
-    return pb.Backtest(**job_fields(job), params=params_to_proto(job.spec.params), metrics=metrics)
+    message = pb.Backtest(**job_fields(job), params=params_to_proto(job.spec.params))
+    if isinstance(job.result, BacktestResult):
+        message.metrics.CopyFrom(metrics_to_proto(job.result.metrics))
+        message.fill_bracket.extend(bracket_run_to_proto(run) for run in job.result.fill_bracket)
+    return message
+
+
+def bracket_run_to_proto(run: BracketRun) -> pb.BracketRun:
+    """Write what the run of a grid came to under one fill model."""
+    return pb.BracketRun(fill_model=FILL_MODEL[run.fill_model], metrics=metrics_to_proto(run.metrics))
 
 
 def backtest_from_proto(request: service_pb.StartBacktestRequest) -> BacktestRequest:
@@ -69,6 +77,8 @@ def trade_to_proto(trade: Trade) -> pb.Trade:
         profit=trade.profit,
         fees=trade.fees,
         open=exit_time is None,
+        short=trade.short,
+        carry=trade.carry,
     )
     setattr(message, "return", trade.return_)  # the field's name is a keyword of Python
     return message

@@ -6,6 +6,7 @@ from stratopt.v1 import (
     decision_pb2,
     job_pb2,
     market_data_service_pb2,
+    metrics_pb2,
     optimization_pb2,
     run_pb2,
     system_service_pb2,
@@ -13,9 +14,10 @@ from stratopt.v1 import (
 from stratopt_server.domain.decisions import DecisionOutcome, EvidenceSource, GateKind, GateResult
 from stratopt_server.domain.jobs import JobStatus
 from stratopt_server.domain.market import DataGrade
+from stratopt_server.domain.metrics import RunStatus
 from stratopt_server.domain.optimization import StopReason, TrialStatus
 from stratopt_server.domain.ports import ReportOrder
-from stratopt_server.domain.runs import Algorithm, Fill, Target
+from stratopt_server.domain.runs import Algorithm, Direction, Fill, FillModel, SizingKind, Target
 from stratopt_server.market.read import FileFormat
 from stratopt_server.usecases.datasets import ImportOutcome
 from stratopt_server.usecases.system import PartStatus
@@ -28,6 +30,27 @@ JOB_STATUS = {
     JobStatus.CANCELLED: job_pb2.JOB_STATUS_CANCELLED,
 }
 FILL = {Fill.NEXT_OPEN: run_pb2.FILL_NEXT_OPEN, Fill.CLOSE: run_pb2.FILL_CLOSE}
+DIRECTION = {
+    Direction.LONG: run_pb2.DIRECTION_LONG,
+    Direction.SHORT: run_pb2.DIRECTION_SHORT,
+    Direction.BOTH: run_pb2.DIRECTION_BOTH,
+}
+SIZING_KIND = {
+    SizingKind.ALL_IN: run_pb2.SIZING_KIND_ALL_IN,
+    SizingKind.FRACTION: run_pb2.SIZING_KIND_FRACTION,
+    SizingKind.FIXED: run_pb2.SIZING_KIND_FIXED,
+}
+FILL_MODEL = {
+    FillModel.TOUCH: run_pb2.FILL_MODEL_TOUCH,
+    FillModel.THROUGH: run_pb2.FILL_MODEL_THROUGH,
+    FillModel.VOLUME: run_pb2.FILL_MODEL_VOLUME,
+    FillModel.TOUCH_PATH: run_pb2.FILL_MODEL_TOUCH_PATH,
+}
+RUN_STATUS = {
+    RunStatus.TRADED: metrics_pb2.RUN_STATUS_TRADED,
+    RunStatus.NEVER_TRADED: metrics_pb2.RUN_STATUS_NEVER_TRADED,
+    RunStatus.LIQUIDATED: metrics_pb2.RUN_STATUS_LIQUIDATED,
+}
 TARGET = {
     Target.SHARPE: optimization_pb2.OPTIMIZATION_TARGET_SHARPE,
     Target.RETURN: optimization_pb2.OPTIMIZATION_TARGET_RETURN,

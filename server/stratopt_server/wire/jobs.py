@@ -2,21 +2,28 @@
 
 from typing import Any
 
-from stratopt.v1 import job_pb2, metrics_pb2, run_pb2
+from stratopt.v1 import job_pb2, metrics_pb2
 from stratopt_server.domain.errors import Violations
 from stratopt_server.domain.jobs import Failure, Job, JobKind, Progress
 from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.ports import JobFilter
 from stratopt_server.domain.runs import Fill
 from stratopt_server.usecases.requests import RunRequest
-from stratopt_server.wire.enums import FILL, JOB_STATUS
+from stratopt_server.wire.enums import FILL, JOB_STATUS, RUN_STATUS
 from stratopt_server.wire.reading import optional_number, optional_word
 from stratopt_server.wire.times import optional_moment, to_timestamp
+from stratopt_server.wire.trading import (
+    costs_from_proto,
+    costs_to_proto,
+    trading_from_proto,
+    trading_to_proto,
+)
 
 
 def metrics_to_proto(metrics: Metrics) -> metrics_pb2.Metrics:
     """Write metrics; what is not defined stays unset."""
-    return metrics_pb2.Metrics(**{name: getattr(metrics, name) for name in Metrics.__dataclass_fields__})
+    figures = {name: getattr(metrics, name) for name in Metrics.__dataclass_fields__}
+    return metrics_pb2.Metrics(**{**figures, "run_status": RUN_STATUS[metrics.run_status]})
 
 
 def progress_to_proto(progress: Progress) -> job_pb2.Progress:
@@ -49,9 +56,10 @@ def job_fields(job: Job) -> dict[str, Any]:
         "dataset_hash": scenario.dataset_hash,
         "start_date": to_timestamp(scenario.start_date),
         "end_date": to_timestamp(scenario.end_date),
-        "costs": run_pb2.Costs(taker_fee=terms.costs.taker_fee, slippage=terms.costs.slippage),
+        "costs": costs_to_proto(terms.costs),
         "initial_cash": terms.initial_cash,
         "fill": FILL[terms.fill],
+        "trading": trading_to_proto(terms),
         "status": JOB_STATUS[job.status],
         "progress": progress_to_proto(job.progress),
         "failure": None if job.failure is None else failure_to_proto(job.failure),
@@ -71,10 +79,10 @@ def run_from_proto(request: Any, violations: Violations) -> RunRequest:
         timeframe=request.timeframe or None,
         start_date=optional_moment(request, "start_date", violations),
         end_date=optional_moment(request, "end_date", violations),
-        taker_fee=optional_number(request.costs, "taker_fee"),
-        slippage=optional_number(request.costs, "slippage"),
+        costs=costs_from_proto(request),
         initial_cash=optional_number(request, "initial_cash"),
         fill=fill or Fill.NEXT_OPEN,
+        trading=trading_from_proto(request, violations),
     )
 
 

@@ -24,8 +24,13 @@ def microseconds_to_timestamp(microseconds: int) -> Timestamp:
     return to_timestamp(from_microseconds(microseconds))
 
 
-def optional_moment(message: Message, field: str, violations: Violations) -> datetime | None:
-    """Read a Timestamp field that may be unset; note one that is no moment of the years 1 to 9999."""
+def optional_moment(
+    message: Message, field: str, violations: Violations, *, at: str | None = None
+) -> datetime | None:
+    """Read a Timestamp field that may be unset; note one that is no moment of the years 1 to 9999.
+
+    `at` is the field's path in the request, where that is more than its name.
+    """
     if not message.HasField(field):
         return None
     stamp: Timestamp = getattr(message, field)
@@ -33,5 +38,5 @@ def optional_moment(message: Message, field: str, violations: Violations) -> dat
         if 0 <= stamp.nanos < NANOSECONDS:
             return from_microseconds(stamp.seconds * MICROSECONDS + stamp.nanos // 1000)
     allowed = "must be a moment of the years 1 to 9999"
-    violations.add(field, "INVALID_TIME", allowed, seconds=stamp.seconds, nanos=stamp.nanos)
+    violations.add(at or field, "INVALID_TIME", allowed, seconds=stamp.seconds, nanos=stamp.nanos)
     return None

@@ -70,6 +70,8 @@ class Backtest(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    TRADING_FIELD_NUMBER: _builtins.int
+    FILL_BRACKET_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Generated id, bt_...; also the id of its report."""
     strategy_id: _builtins.str
@@ -130,6 +132,16 @@ class Backtest(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """When it reached its final status."""
 
+    @_builtins.property
+    def trading(self) -> _run_pb2.Trading:
+        """How the run trades, defaults filled in."""
+
+    @_builtins.property
+    def fill_bracket(self) -> _containers.RepeatedCompositeFieldContainer[Global___BracketRun]:
+        """Of a succeeded backtest of a grid: the same run under touch, through and volume, the kindest
+        first, since nobody knows which is true. Of other strategies empty.
+        """
+
     def __init__(
         self,
         *,
@@ -153,14 +165,44 @@ class Backtest(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        trading: _run_pb2.Trading | None = ...,
+        fill_bracket: _abc.Iterable[Global___BracketRun] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["costs", b"costs", "create_time", b"create_time", "end_date", b"end_date", "end_time", b"end_time", "failure", b"failure", "metrics", b"metrics", "progress", b"progress", "start_date", b"start_date", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["costs", b"costs", "create_time", b"create_time", "end_date", b"end_date", "end_time", b"end_time", "failure", b"failure", "metrics", b"metrics", "progress", b"progress", "start_date", b"start_date", "start_time", b"start_time", "trading", b"trading"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_hash", b"code_hash", "costs", b"costs", "create_time", b"create_time", "dataset_hash", b"dataset_hash", "end_date", b"end_date", "end_time", b"end_time", "exchange", b"exchange", "failure", b"failure", "fill", b"fill", "id", b"id", "initial_cash", b"initial_cash", "metrics", b"metrics", "params", b"params", "progress", b"progress", "start_date", b"start_date", "start_time", b"start_time", "status", b"status", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_hash", b"code_hash", "costs", b"costs", "create_time", b"create_time", "dataset_hash", b"dataset_hash", "end_date", b"end_date", "end_time", b"end_time", "exchange", b"exchange", "failure", b"failure", "fill", b"fill", "fill_bracket", b"fill_bracket", "id", b"id", "initial_cash", b"initial_cash", "metrics", b"metrics", "params", b"params", "progress", b"progress", "start_date", b"start_date", "start_time", b"start_time", "status", b"status", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe", "trading", b"trading"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Backtest: _TypeAlias = Backtest  # noqa: Y015
+
+@_typing.final
+class BracketRun(_message.Message):
+    """The same run of a grid under another fill model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILL_MODEL_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
+    fill_model: _run_pb2.FillModel.ValueType
+    """When its orders filled."""
+    @_builtins.property
+    def metrics(self) -> _metrics_pb2.Metrics:
+        """What it earned and risked so."""
+
+    def __init__(
+        self,
+        *,
+        fill_model: _run_pb2.FillModel.ValueType = ...,
+        metrics: _metrics_pb2.Metrics | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["metrics", b"metrics"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fill_model", b"fill_model", "metrics", b"metrics"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BracketRun: _TypeAlias = BracketRun  # noqa: Y015
 
 @_typing.final
 class Trade(_message.Message):
@@ -177,25 +219,33 @@ class Trade(_message.Message):
     RETURN_FIELD_NUMBER: _builtins.int
     FEES_FIELD_NUMBER: _builtins.int
     OPEN_FIELD_NUMBER: _builtins.int
+    SHORT_FIELD_NUMBER: _builtins.int
+    CARRY_FIELD_NUMBER: _builtins.int
     entry_price: _builtins.float
-    """Price paid, slippage included."""
+    """Price at the entry, slippage included."""
     exit_price: _builtins.float
-    """Price received, slippage included; of an open one the last close."""
+    """Price at the exit, slippage included; of an open one the last close."""
     size: _builtins.float
     """Quantity, in the base currency."""
     profit: _builtins.float
-    """Profit after fees, in the quote currency."""
+    """Profit after fees and carry, in the quote currency."""
     fees: _builtins.float
     """Fees of both sides, in the quote currency."""
     open: _builtins.bool
     """True for the position still open at the end."""
+    short: _builtins.bool
+    """True if it was sold first and bought back."""
+    carry: _builtins.float
+    """Borrow and funding paid while it was held, in the quote currency; negative where received. The
+    profit is net of it.
+    """
     @_builtins.property
     def entry_time(self) -> _timestamp_pb2.Timestamp:
-        """Open time of the bar in which it was bought."""
+        """Open time of the bar in which it was opened: bought, or sold if it is short."""
 
     @_builtins.property
     def exit_time(self) -> _timestamp_pb2.Timestamp:
-        """Open time of the bar in which it was sold; unset while open."""
+        """Open time of the bar in which it was closed; unset while open."""
 
     def __init__(
         self,
@@ -208,10 +258,12 @@ class Trade(_message.Message):
         profit: _builtins.float = ...,
         fees: _builtins.float = ...,
         open: _builtins.bool = ...,
+        short: _builtins.bool = ...,
+        carry: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entry_time", b"entry_time", "exit_time", b"exit_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_price", b"entry_price", "entry_time", b"entry_time", "exit_price", b"exit_price", "exit_time", b"exit_time", "fees", b"fees", "open", b"open", "profit", b"profit", "return", b"return", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carry", b"carry", "entry_price", b"entry_price", "entry_time", b"entry_time", "exit_price", b"exit_price", "exit_time", b"exit_time", "fees", b"fees", "open", b"open", "profit", b"profit", "return", b"return", "short", b"short", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -242,7 +294,7 @@ class SeriesChunk(_message.Message):
 
     @_builtins.property
     def position(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Quantity held at each close, in the base currency."""
+        """Quantity held at each close, in the base currency; negative when short."""
 
     @_builtins.property
     def benchmark_equity(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:

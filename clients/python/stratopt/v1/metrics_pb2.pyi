@@ -5,6 +5,7 @@ isort:skip_file
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -16,11 +17,40 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _RunStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RunStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RUN_STATUS_UNSPECIFIED: _RunStatus.ValueType  # 0
+    """Never sent by the server."""
+    RUN_STATUS_TRADED: _RunStatus.ValueType  # 1
+    """It traded."""
+    RUN_STATUS_NEVER_TRADED: _RunStatus.ValueType  # 2
+    """It did not: no signal, or every order was refused."""
+    RUN_STATUS_LIQUIDATED: _RunStatus.ValueType  # 3
+    """The equity of a short fell to 0 or below: it was closed there, and nothing was traded after."""
+
+class RunStatus(_RunStatus, metaclass=_RunStatusEnumTypeWrapper):
+    """Whether a run traded: why figures of one that did not are undefined."""
+
+RUN_STATUS_UNSPECIFIED: RunStatus.ValueType  # 0
+"""Never sent by the server."""
+RUN_STATUS_TRADED: RunStatus.ValueType  # 1
+"""It traded."""
+RUN_STATUS_NEVER_TRADED: RunStatus.ValueType  # 2
+"""It did not: no signal, or every order was refused."""
+RUN_STATUS_LIQUIDATED: RunStatus.ValueType  # 3
+"""The equity of a short fell to 0 or below: it was closed there, and nothing was traded after."""
+Global___RunStatus: _TypeAlias = RunStatus  # noqa: Y015
+
 @_typing.final
 class Metrics(_message.Message):
     """What a run earned and risked. Ratios are fractions (0.05 is 5 %), money is in the quote currency.
     A figure that is not defined for the run (the Sharpe ratio of one that never traded) is unset,
-    never NaN or 0. Equity is taken at each bar's close, after fees and slippage.
+    never NaN or 0; so is one that was not known yet when the run was stored. Equity is taken at each
+    bar's close, after fees, slippage and carry.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -41,6 +71,18 @@ class Metrics(_message.Message):
     FEES_PAID_FIELD_NUMBER: _builtins.int
     FINAL_EQUITY_FIELD_NUMBER: _builtins.int
     BAR_COUNT_FIELD_NUMBER: _builtins.int
+    LONGEST_DRAWDOWN_BARS_FIELD_NUMBER: _builtins.int
+    TURNOVER_FIELD_NUMBER: _builtins.int
+    VAR_95_FIELD_NUMBER: _builtins.int
+    CVAR_95_FIELD_NUMBER: _builtins.int
+    SKEWNESS_FIELD_NUMBER: _builtins.int
+    KURTOSIS_FIELD_NUMBER: _builtins.int
+    CARRY_PAID_FIELD_NUMBER: _builtins.int
+    REFUSED_MIN_NOTIONAL_FIELD_NUMBER: _builtins.int
+    REFUSED_LOT_SIZE_FIELD_NUMBER: _builtins.int
+    REFUSED_NO_CASH_FIELD_NUMBER: _builtins.int
+    REFUSED_NO_VOLUME_FIELD_NUMBER: _builtins.int
+    RUN_STATUS_FIELD_NUMBER: _builtins.int
     total_return: _builtins.float
     """Last equity / initial cash - 1."""
     cagr: _builtins.float
@@ -75,6 +117,32 @@ class Metrics(_message.Message):
     """Equity at the last close, in the quote currency."""
     bar_count: _builtins.int
     """Bars in the run."""
+    longest_drawdown_bars: _builtins.int
+    """Most consecutive bars whose equity is below an earlier peak."""
+    turnover: _builtins.float
+    """Traded value a year / mean equity."""
+    var_95: _builtins.float
+    """Loss that 95 % of the days stay below: minus the 5 % quantile (linear) of the daily returns."""
+    cvar_95: _builtins.float
+    """Mean loss of the worst days: minus the mean of the floor(0.05 (T - 1)) + 1 lowest of T daily
+    returns.
+    """
+    skewness: _builtins.float
+    """Skewness of the returns per bar, m3 / m2^1.5, biased."""
+    kurtosis: _builtins.float
+    """Kurtosis of the returns per bar, m4 / m2^2, biased and not excess: 3 is normal."""
+    carry_paid: _builtins.float
+    """Borrow and funding paid, in the quote currency; negative where it was received."""
+    refused_min_notional: _builtins.int
+    """Opening orders refused because they lay below the exchange's least value."""
+    refused_lot_size: _builtins.int
+    """Opening orders refused because they rounded to no lot."""
+    refused_no_cash: _builtins.int
+    """Opening orders refused because there was no cash for them."""
+    refused_no_volume: _builtins.int
+    """Orders refused in bars without volume, where the price of an order depends on the volume."""
+    run_status: Global___RunStatus.ValueType
+    """Whether it traded."""
     def __init__(
         self,
         *,
@@ -94,15 +162,31 @@ class Metrics(_message.Message):
         fees_paid: _builtins.float | None = ...,
         final_equity: _builtins.float | None = ...,
         bar_count: _builtins.int = ...,
+        longest_drawdown_bars: _builtins.int | None = ...,
+        turnover: _builtins.float | None = ...,
+        var_95: _builtins.float | None = ...,
+        cvar_95: _builtins.float | None = ...,
+        skewness: _builtins.float | None = ...,
+        kurtosis: _builtins.float | None = ...,
+        carry_paid: _builtins.float | None = ...,
+        refused_min_notional: _builtins.int | None = ...,
+        refused_lot_size: _builtins.int | None = ...,
+        refused_no_cash: _builtins.int | None = ...,
+        refused_no_volume: _builtins.int | None = ...,
+        run_status: Global___RunStatus.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cagr", b"_cagr", "_calmar_ratio", b"_calmar_ratio", "_expectancy", b"_expectancy", "_exposure", b"_exposure", "_fees_paid", b"_fees_paid", "_final_equity", b"_final_equity", "_max_drawdown", b"_max_drawdown", "_profit_factor", b"_profit_factor", "_sharpe_ratio", b"_sharpe_ratio", "_sortino_ratio", b"_sortino_ratio", "_total_return", b"_total_return", "_volatility", b"_volatility", "_win_rate", b"_win_rate", "cagr", b"cagr", "calmar_ratio", b"calmar_ratio", "expectancy", b"expectancy", "exposure", b"exposure", "fees_paid", b"fees_paid", "final_equity", b"final_equity", "max_drawdown", b"max_drawdown", "profit_factor", b"profit_factor", "sharpe_ratio", b"sharpe_ratio", "sortino_ratio", b"sortino_ratio", "total_return", b"total_return", "volatility", b"volatility", "win_rate", b"win_rate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cagr", b"_cagr", "_calmar_ratio", b"_calmar_ratio", "_carry_paid", b"_carry_paid", "_cvar_95", b"_cvar_95", "_expectancy", b"_expectancy", "_exposure", b"_exposure", "_fees_paid", b"_fees_paid", "_final_equity", b"_final_equity", "_kurtosis", b"_kurtosis", "_longest_drawdown_bars", b"_longest_drawdown_bars", "_max_drawdown", b"_max_drawdown", "_profit_factor", b"_profit_factor", "_refused_lot_size", b"_refused_lot_size", "_refused_min_notional", b"_refused_min_notional", "_refused_no_cash", b"_refused_no_cash", "_refused_no_volume", b"_refused_no_volume", "_sharpe_ratio", b"_sharpe_ratio", "_skewness", b"_skewness", "_sortino_ratio", b"_sortino_ratio", "_total_return", b"_total_return", "_turnover", b"_turnover", "_var_95", b"_var_95", "_volatility", b"_volatility", "_win_rate", b"_win_rate", "cagr", b"cagr", "calmar_ratio", b"calmar_ratio", "carry_paid", b"carry_paid", "cvar_95", b"cvar_95", "expectancy", b"expectancy", "exposure", b"exposure", "fees_paid", b"fees_paid", "final_equity", b"final_equity", "kurtosis", b"kurtosis", "longest_drawdown_bars", b"longest_drawdown_bars", "max_drawdown", b"max_drawdown", "profit_factor", b"profit_factor", "refused_lot_size", b"refused_lot_size", "refused_min_notional", b"refused_min_notional", "refused_no_cash", b"refused_no_cash", "refused_no_volume", b"refused_no_volume", "sharpe_ratio", b"sharpe_ratio", "skewness", b"skewness", "sortino_ratio", b"sortino_ratio", "total_return", b"total_return", "turnover", b"turnover", "var_95", b"var_95", "volatility", b"volatility", "win_rate", b"win_rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cagr", b"_cagr", "_calmar_ratio", b"_calmar_ratio", "_expectancy", b"_expectancy", "_exposure", b"_exposure", "_fees_paid", b"_fees_paid", "_final_equity", b"_final_equity", "_max_drawdown", b"_max_drawdown", "_profit_factor", b"_profit_factor", "_sharpe_ratio", b"_sharpe_ratio", "_sortino_ratio", b"_sortino_ratio", "_total_return", b"_total_return", "_volatility", b"_volatility", "_win_rate", b"_win_rate", "bar_count", b"bar_count", "cagr", b"cagr", "calmar_ratio", b"calmar_ratio", "expectancy", b"expectancy", "exposure", b"exposure", "fees_paid", b"fees_paid", "final_equity", b"final_equity", "max_drawdown", b"max_drawdown", "open_trade_count", b"open_trade_count", "profit_factor", b"profit_factor", "sharpe_ratio", b"sharpe_ratio", "sortino_ratio", b"sortino_ratio", "total_return", b"total_return", "trade_count", b"trade_count", "volatility", b"volatility", "win_rate", b"win_rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cagr", b"_cagr", "_calmar_ratio", b"_calmar_ratio", "_carry_paid", b"_carry_paid", "_cvar_95", b"_cvar_95", "_expectancy", b"_expectancy", "_exposure", b"_exposure", "_fees_paid", b"_fees_paid", "_final_equity", b"_final_equity", "_kurtosis", b"_kurtosis", "_longest_drawdown_bars", b"_longest_drawdown_bars", "_max_drawdown", b"_max_drawdown", "_profit_factor", b"_profit_factor", "_refused_lot_size", b"_refused_lot_size", "_refused_min_notional", b"_refused_min_notional", "_refused_no_cash", b"_refused_no_cash", "_refused_no_volume", b"_refused_no_volume", "_sharpe_ratio", b"_sharpe_ratio", "_skewness", b"_skewness", "_sortino_ratio", b"_sortino_ratio", "_total_return", b"_total_return", "_turnover", b"_turnover", "_var_95", b"_var_95", "_volatility", b"_volatility", "_win_rate", b"_win_rate", "bar_count", b"bar_count", "cagr", b"cagr", "calmar_ratio", b"calmar_ratio", "carry_paid", b"carry_paid", "cvar_95", b"cvar_95", "expectancy", b"expectancy", "exposure", b"exposure", "fees_paid", b"fees_paid", "final_equity", b"final_equity", "kurtosis", b"kurtosis", "longest_drawdown_bars", b"longest_drawdown_bars", "max_drawdown", b"max_drawdown", "open_trade_count", b"open_trade_count", "profit_factor", b"profit_factor", "refused_lot_size", b"refused_lot_size", "refused_min_notional", b"refused_min_notional", "refused_no_cash", b"refused_no_cash", "refused_no_volume", b"refused_no_volume", "run_status", b"run_status", "sharpe_ratio", b"sharpe_ratio", "skewness", b"skewness", "sortino_ratio", b"sortino_ratio", "total_return", b"total_return", "trade_count", b"trade_count", "turnover", b"turnover", "var_95", b"var_95", "volatility", b"volatility", "win_rate", b"win_rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cagr: _TypeAlias = _typing.Literal["cagr"]  # noqa: Y015
     _WhichOneofArgType__cagr: _TypeAlias = _typing.Literal["_cagr", b"_cagr"]  # noqa: Y015
     _WhichOneofReturnType__calmar_ratio: _TypeAlias = _typing.Literal["calmar_ratio"]  # noqa: Y015
     _WhichOneofArgType__calmar_ratio: _TypeAlias = _typing.Literal["_calmar_ratio", b"_calmar_ratio"]  # noqa: Y015
+    _WhichOneofReturnType__carry_paid: _TypeAlias = _typing.Literal["carry_paid"]  # noqa: Y015
+    _WhichOneofArgType__carry_paid: _TypeAlias = _typing.Literal["_carry_paid", b"_carry_paid"]  # noqa: Y015
+    _WhichOneofReturnType__cvar_95: _TypeAlias = _typing.Literal["cvar_95"]  # noqa: Y015
+    _WhichOneofArgType__cvar_95: _TypeAlias = _typing.Literal["_cvar_95", b"_cvar_95"]  # noqa: Y015
     _WhichOneofReturnType__expectancy: _TypeAlias = _typing.Literal["expectancy"]  # noqa: Y015
     _WhichOneofArgType__expectancy: _TypeAlias = _typing.Literal["_expectancy", b"_expectancy"]  # noqa: Y015
     _WhichOneofReturnType__exposure: _TypeAlias = _typing.Literal["exposure"]  # noqa: Y015
@@ -111,16 +195,34 @@ class Metrics(_message.Message):
     _WhichOneofArgType__fees_paid: _TypeAlias = _typing.Literal["_fees_paid", b"_fees_paid"]  # noqa: Y015
     _WhichOneofReturnType__final_equity: _TypeAlias = _typing.Literal["final_equity"]  # noqa: Y015
     _WhichOneofArgType__final_equity: _TypeAlias = _typing.Literal["_final_equity", b"_final_equity"]  # noqa: Y015
+    _WhichOneofReturnType__kurtosis: _TypeAlias = _typing.Literal["kurtosis"]  # noqa: Y015
+    _WhichOneofArgType__kurtosis: _TypeAlias = _typing.Literal["_kurtosis", b"_kurtosis"]  # noqa: Y015
+    _WhichOneofReturnType__longest_drawdown_bars: _TypeAlias = _typing.Literal["longest_drawdown_bars"]  # noqa: Y015
+    _WhichOneofArgType__longest_drawdown_bars: _TypeAlias = _typing.Literal["_longest_drawdown_bars", b"_longest_drawdown_bars"]  # noqa: Y015
     _WhichOneofReturnType__max_drawdown: _TypeAlias = _typing.Literal["max_drawdown"]  # noqa: Y015
     _WhichOneofArgType__max_drawdown: _TypeAlias = _typing.Literal["_max_drawdown", b"_max_drawdown"]  # noqa: Y015
     _WhichOneofReturnType__profit_factor: _TypeAlias = _typing.Literal["profit_factor"]  # noqa: Y015
     _WhichOneofArgType__profit_factor: _TypeAlias = _typing.Literal["_profit_factor", b"_profit_factor"]  # noqa: Y015
+    _WhichOneofReturnType__refused_lot_size: _TypeAlias = _typing.Literal["refused_lot_size"]  # noqa: Y015
+    _WhichOneofArgType__refused_lot_size: _TypeAlias = _typing.Literal["_refused_lot_size", b"_refused_lot_size"]  # noqa: Y015
+    _WhichOneofReturnType__refused_min_notional: _TypeAlias = _typing.Literal["refused_min_notional"]  # noqa: Y015
+    _WhichOneofArgType__refused_min_notional: _TypeAlias = _typing.Literal["_refused_min_notional", b"_refused_min_notional"]  # noqa: Y015
+    _WhichOneofReturnType__refused_no_cash: _TypeAlias = _typing.Literal["refused_no_cash"]  # noqa: Y015
+    _WhichOneofArgType__refused_no_cash: _TypeAlias = _typing.Literal["_refused_no_cash", b"_refused_no_cash"]  # noqa: Y015
+    _WhichOneofReturnType__refused_no_volume: _TypeAlias = _typing.Literal["refused_no_volume"]  # noqa: Y015
+    _WhichOneofArgType__refused_no_volume: _TypeAlias = _typing.Literal["_refused_no_volume", b"_refused_no_volume"]  # noqa: Y015
     _WhichOneofReturnType__sharpe_ratio: _TypeAlias = _typing.Literal["sharpe_ratio"]  # noqa: Y015
     _WhichOneofArgType__sharpe_ratio: _TypeAlias = _typing.Literal["_sharpe_ratio", b"_sharpe_ratio"]  # noqa: Y015
+    _WhichOneofReturnType__skewness: _TypeAlias = _typing.Literal["skewness"]  # noqa: Y015
+    _WhichOneofArgType__skewness: _TypeAlias = _typing.Literal["_skewness", b"_skewness"]  # noqa: Y015
     _WhichOneofReturnType__sortino_ratio: _TypeAlias = _typing.Literal["sortino_ratio"]  # noqa: Y015
     _WhichOneofArgType__sortino_ratio: _TypeAlias = _typing.Literal["_sortino_ratio", b"_sortino_ratio"]  # noqa: Y015
     _WhichOneofReturnType__total_return: _TypeAlias = _typing.Literal["total_return"]  # noqa: Y015
     _WhichOneofArgType__total_return: _TypeAlias = _typing.Literal["_total_return", b"_total_return"]  # noqa: Y015
+    _WhichOneofReturnType__turnover: _TypeAlias = _typing.Literal["turnover"]  # noqa: Y015
+    _WhichOneofArgType__turnover: _TypeAlias = _typing.Literal["_turnover", b"_turnover"]  # noqa: Y015
+    _WhichOneofReturnType__var_95: _TypeAlias = _typing.Literal["var_95"]  # noqa: Y015
+    _WhichOneofArgType__var_95: _TypeAlias = _typing.Literal["_var_95", b"_var_95"]  # noqa: Y015
     _WhichOneofReturnType__volatility: _TypeAlias = _typing.Literal["volatility"]  # noqa: Y015
     _WhichOneofArgType__volatility: _TypeAlias = _typing.Literal["_volatility", b"_volatility"]  # noqa: Y015
     _WhichOneofReturnType__win_rate: _TypeAlias = _typing.Literal["win_rate"]  # noqa: Y015
@@ -130,6 +232,10 @@ class Metrics(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__calmar_ratio) -> _WhichOneofReturnType__calmar_ratio | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__carry_paid) -> _WhichOneofReturnType__carry_paid | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cvar_95) -> _WhichOneofReturnType__cvar_95 | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__expectancy) -> _WhichOneofReturnType__expectancy | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__exposure) -> _WhichOneofReturnType__exposure | None: ...
@@ -138,15 +244,33 @@ class Metrics(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__final_equity) -> _WhichOneofReturnType__final_equity | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kurtosis) -> _WhichOneofReturnType__kurtosis | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__longest_drawdown_bars) -> _WhichOneofReturnType__longest_drawdown_bars | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_drawdown) -> _WhichOneofReturnType__max_drawdown | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__profit_factor) -> _WhichOneofReturnType__profit_factor | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__refused_lot_size) -> _WhichOneofReturnType__refused_lot_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__refused_min_notional) -> _WhichOneofReturnType__refused_min_notional | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__refused_no_cash) -> _WhichOneofReturnType__refused_no_cash | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__refused_no_volume) -> _WhichOneofReturnType__refused_no_volume | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sharpe_ratio) -> _WhichOneofReturnType__sharpe_ratio | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__skewness) -> _WhichOneofReturnType__skewness | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sortino_ratio) -> _WhichOneofReturnType__sortino_ratio | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__total_return) -> _WhichOneofReturnType__total_return | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__turnover) -> _WhichOneofReturnType__turnover | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__var_95) -> _WhichOneofReturnType__var_95 | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__volatility) -> _WhichOneofReturnType__volatility | None: ...
     @_typing.overload

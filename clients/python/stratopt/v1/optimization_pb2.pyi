@@ -311,6 +311,7 @@ class Optimization(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    TRADING_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Generated id, opt_..."""
     strategy_id: _builtins.str
@@ -397,6 +398,10 @@ class Optimization(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """When it reached its final status."""
 
+    @_builtins.property
+    def trading(self) -> _run_pb2.Trading:
+        """How every trial trades, defaults filled in."""
+
     def __init__(
         self,
         *,
@@ -430,10 +435,11 @@ class Optimization(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        trading: _run_pb2.Trading | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["best", b"best", "costs", b"costs", "create_time", b"create_time", "end_date", b"end_date", "end_time", b"end_time", "failure", b"failure", "holdout_start_date", b"holdout_start_date", "progress", b"progress", "start_date", b"start_date", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["best", b"best", "costs", b"costs", "create_time", b"create_time", "end_date", b"end_date", "end_time", b"end_time", "failure", b"failure", "holdout_start_date", b"holdout_start_date", "progress", b"progress", "start_date", b"start_date", "start_time", b"start_time", "trading", b"trading"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "best", b"best", "code_hash", b"code_hash", "costs", b"costs", "create_time", b"create_time", "dataset_hash", b"dataset_hash", "end_date", b"end_date", "end_time", b"end_time", "exchange", b"exchange", "failure", b"failure", "fill", b"fill", "fixed_params", b"fixed_params", "holdout", b"holdout", "holdout_start_date", b"holdout_start_date", "id", b"id", "initial_cash", b"initial_cash", "max_iterations", b"max_iterations", "min_trades", b"min_trades", "optimization_target", b"optimization_target", "param_ranges", b"param_ranges", "progress", b"progress", "seed", b"seed", "start_date", b"start_date", "start_time", b"start_time", "status", b"status", "stop_reason", b"stop_reason", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "best", b"best", "code_hash", b"code_hash", "costs", b"costs", "create_time", b"create_time", "dataset_hash", b"dataset_hash", "end_date", b"end_date", "end_time", b"end_time", "exchange", b"exchange", "failure", b"failure", "fill", b"fill", "fixed_params", b"fixed_params", "holdout", b"holdout", "holdout_start_date", b"holdout_start_date", "id", b"id", "initial_cash", b"initial_cash", "max_iterations", b"max_iterations", "min_trades", b"min_trades", "optimization_target", b"optimization_target", "param_ranges", b"param_ranges", "progress", b"progress", "seed", b"seed", "start_date", b"start_date", "start_time", b"start_time", "status", b"status", "stop_reason", b"stop_reason", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe", "trading", b"trading", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,7 +29,7 @@ from stratopt.v1 import parameter_pb2 as stratopt_dot_v1_dot_parameter__pb2
 from stratopt.v1 import run_pb2 as stratopt_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&stratopt/v1/optimization_service.proto\x12\x0bstratopt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15stratopt/v1/job.proto\x1a\x1estratopt/v1/optimization.proto\x1a\x1bstratopt/v1/parameter.proto\x1a\x15stratopt/v1/run.proto\"\x83\x07\n\x18StartOptimizationRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\x12\x10\n\x08\x65xchange\x18\x04 \x01(\t\x12\x11\n\ttimeframe\x18\x05 \x01(\t\x12.\n\nstart_date\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_date\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12L\n\x0cparam_ranges\x18\x08 \x03(\x0b\x32\x36.stratopt.v1.StartOptimizationRequest.ParamRangesEntry\x12L\n\x0c\x66ixed_params\x18\t \x03(\x0b\x32\x36.stratopt.v1.StartOptimizationRequest.FixedParamsEntry\x12<\n\x13optimization_target\x18\n \x01(\x0e\x32\x1f.stratopt.v1.OptimizationTarget\x12\x1b\n\x0emax_iterations\x18\x0b \x01(\x03H\x00\x88\x01\x01\x12)\n\talgorithm\x18\x0c \x01(\x0e\x32\x16.stratopt.v1.Algorithm\x12\x11\n\x04seed\x18\r \x01(\x04H\x01\x88\x01\x01\x12\x14\n\x07holdout\x18\x0e \x01(\x01H\x02\x88\x01\x01\x12\x17\n\nmin_trades\x18\x0f \x01(\x03H\x03\x88\x01\x01\x12!\n\x05\x63osts\x18\x10 \x01(\x0b\x32\x12.stratopt.v1.Costs\x12\x19\n\x0cinitial_cash\x18\x11 \x01(\x01H\x04\x88\x01\x01\x12\x1f\n\x04\x66ill\x18\x12 \x01(\x0e\x32\x11.stratopt.v1.Fill\x1aO\n\x10ParamRangesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.ParameterRange:\x02\x38\x01\x1aO\n\x10\x46ixedParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.ParameterValue:\x02\x38\x01\x42\x11\n\x0f_max_iterationsB\x07\n\x05_seedB\n\n\x08_holdoutB\r\n\x0b_min_tradesB\x0f\n\r_initial_cash\"L\n\x19StartOptimizationResponse\x12/\n\x0coptimization\x18\x01 \x01(\x0b\x32\x19.stratopt.v1.Optimization\"1\n\x16GetOptimizationRequest\x12\x17\n\x0foptimization_id\x18\x01 \x01(\t\"J\n\x17GetOptimizationResponse\x12/\n\x0coptimization\x18\x01 \x01(\x0b\x32\x19.stratopt.v1.Optimization\"\x8e\x01\n\x18ListOptimizationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12&\n\x06status\x18\x05 \x01(\x0e\x32\x16.stratopt.v1.JobStatus\"f\n\x19ListOptimizationsResponse\x12\x30\n\roptimizations\x18\x01 \x03(\x0b\x32\x19.stratopt.v1.Optimization\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"K\n\x18WatchOptimizationRequest\x12\x17\n\x0foptimization_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"\xe8\x01\n\x19WatchOptimizationResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12-\n\x08snapshot\x18\x02 \x01(\x0b\x32\x19.stratopt.v1.OptimizationH\x00\x12)\n\x08progress\x18\x03 \x01(\x0b\x32\x15.stratopt.v1.ProgressH\x00\x12)\n\x0bimprovement\x18\x04 \x01(\x0b\x32\x12.stratopt.v1.TrialH\x00\x12+\n\theartbeat\x18\x05 \x01(\x0b\x32\x16.stratopt.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"H\n\x19\x43\x61ncelOptimizationRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x17\n\x0foptimization_id\x18\x02 \x01(\t\"M\n\x1a\x43\x61ncelOptimizationResponse\x12/\n\x0coptimization\x18\x01 \x01(\x0b\x32\x19.stratopt.v1.Optimization\"}\n\x11ListTrialsRequest\x12\x17\n\x0foptimization_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12(\n\x06status\x18\x04 \x01(\x0e\x32\x18.stratopt.v1.TrialStatus\"Q\n\x12ListTrialsResponse\x12\"\n\x06trials\x18\x01 \x03(\x0b\x32\x12.stratopt.v1.Trial\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf5\x04\n\x13OptimizationService\x12g\n\x11StartOptimization\x12%.stratopt.v1.StartOptimizationRequest\x1a&.stratopt.v1.StartOptimizationResponse\"\x03\x90\x02\x02\x12\x61\n\x0fGetOptimization\x12#.stratopt.v1.GetOptimizationRequest\x1a$.stratopt.v1.GetOptimizationResponse\"\x03\x90\x02\x01\x12g\n\x11ListOptimizations\x12%.stratopt.v1.ListOptimizationsRequest\x1a&.stratopt.v1.ListOptimizationsResponse\"\x03\x90\x02\x01\x12i\n\x11WatchOptimization\x12%.stratopt.v1.WatchOptimizationRequest\x1a&.stratopt.v1.WatchOptimizationResponse\"\x03\x90\x02\x01\x30\x01\x12j\n\x12\x43\x61ncelOptimization\x12&.stratopt.v1.CancelOptimizationRequest\x1a\'.stratopt.v1.CancelOptimizationResponse\"\x03\x90\x02\x02\x12R\n\nListTrials\x12\x1e.stratopt.v1.ListTrialsRequest\x1a\x1f.stratopt.v1.ListTrialsResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&stratopt/v1/optimization_service.proto\x12\x0bstratopt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15stratopt/v1/job.proto\x1a\x1estratopt/v1/optimization.proto\x1a\x1bstratopt/v1/parameter.proto\x1a\x15stratopt/v1/run.proto\"\xaa\x07\n\x18StartOptimizationRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\x12\x10\n\x08\x65xchange\x18\x04 \x01(\t\x12\x11\n\ttimeframe\x18\x05 \x01(\t\x12.\n\nstart_date\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_date\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12L\n\x0cparam_ranges\x18\x08 \x03(\x0b\x32\x36.stratopt.v1.StartOptimizationRequest.ParamRangesEntry\x12L\n\x0c\x66ixed_params\x18\t \x03(\x0b\x32\x36.stratopt.v1.StartOptimizationRequest.FixedParamsEntry\x12<\n\x13optimization_target\x18\n \x01(\x0e\x32\x1f.stratopt.v1.OptimizationTarget\x12\x1b\n\x0emax_iterations\x18\x0b \x01(\x03H\x00\x88\x01\x01\x12)\n\talgorithm\x18\x0c \x01(\x0e\x32\x16.stratopt.v1.Algorithm\x12\x11\n\x04seed\x18\r \x01(\x04H\x01\x88\x01\x01\x12\x14\n\x07holdout\x18\x0e \x01(\x01H\x02\x88\x01\x01\x12\x17\n\nmin_trades\x18\x0f \x01(\x03H\x03\x88\x01\x01\x12!\n\x05\x63osts\x18\x10 \x01(\x0b\x32\x12.stratopt.v1.Costs\x12\x19\n\x0cinitial_cash\x18\x11 \x01(\x01H\x04\x88\x01\x01\x12\x1f\n\x04\x66ill\x18\x12 \x01(\x0e\x32\x11.stratopt.v1.Fill\x12%\n\x07trading\x18\x13 \x01(\x0b\x32\x14.stratopt.v1.Trading\x1aO\n\x10ParamRangesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.ParameterRange:\x02\x38\x01\x1aO\n\x10\x46ixedParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.ParameterValue:\x02\x38\x01\x42\x11\n\x0f_max_iterationsB\x07\n\x05_seedB\n\n\x08_holdoutB\r\n\x0b_min_tradesB\x0f\n\r_initial_cash\"L\n\x19StartOptimizationResponse\x12/\n\x0coptimization\x18\x01 \x01(\x0b\x32\x19.stratopt.v1.Optimization\"1\n\x16GetOptimizationRequest\x12\x17\n\x0foptimization_id\x18\x01 \x01(\t\"J\n\x17GetOptimizationResponse\x12/\n\x0coptimization\x18\x01 \x01(\x0b\x32\x19.stratopt.v1.Optimization\"\x8e\x01\n\x18ListOptimizationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12&\n\x06status\x18\x05 \x01(\x0e\x32\x16.stratopt.v1.JobStatus\"f\n\x19ListOptimizationsResponse\x12\x30\n\roptimizations\x18\x01 \x03(\x0b\x32\x19.stratopt.v1.Optimization\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"K\n\x18WatchOptimizationRequest\x12\x17\n\x0foptimization_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"\xe8\x01\n\x19WatchOptimizationResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12-\n\x08snapshot\x18\x02 \x01(\x0b\x32\x19.stratopt.v1.OptimizationH\x00\x12)\n\x08progress\x18\x03 \x01(\x0b\x32\x15.stratopt.v1.ProgressH\x00\x12)\n\x0bimprovement\x18\x04 \x01(\x0b\x32\x12.stratopt.v1.TrialH\x00\x12+\n\theartbeat\x18\x05 \x01(\x0b\x32\x16.stratopt.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"H\n\x19\x43\x61ncelOptimizationRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x17\n\x0foptimization_id\x18\x02 \x01(\t\"M\n\x1a\x43\x61ncelOptimizationResponse\x12/\n\x0coptimization\x18\x01 \x01(\x0b\x32\x19.stratopt.v1.Optimization\"}\n\x11ListTrialsRequest\x12\x17\n\x0foptimization_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12(\n\x06status\x18\x04 \x01(\x0e\x32\x18.stratopt.v1.TrialStatus\"Q\n\x12ListTrialsResponse\x12\"\n\x06trials\x18\x01 \x03(\x0b\x32\x12.stratopt.v1.Trial\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf5\x04\n\x13OptimizationService\x12g\n\x11StartOptimization\x12%.stratopt.v1.StartOptimizationRequest\x1a&.stratopt.v1.StartOptimizationResponse\"\x03\x90\x02\x02\x12\x61\n\x0fGetOptimization\x12#.stratopt.v1.GetOptimizationRequest\x1a$.stratopt.v1.GetOptimizationResponse\"\x03\x90\x02\x01\x12g\n\x11ListOptimizations\x12%.stratopt.v1.ListOptimizationsRequest\x1a&.stratopt.v1.ListOptimizationsResponse\"\x03\x90\x02\x01\x12i\n\x11WatchOptimization\x12%.stratopt.v1.WatchOptimizationRequest\x1a&.stratopt.v1.WatchOptimizationResponse\"\x03\x90\x02\x01\x30\x01\x12j\n\x12\x43\x61ncelOptimization\x12&.stratopt.v1.CancelOptimizationRequest\x1a\'.stratopt.v1.CancelOptimizationResponse\"\x03\x90\x02\x02\x12R\n\nListTrials\x12\x1e.stratopt.v1.ListTrialsRequest\x1a\x1f.stratopt.v1.ListTrialsResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,33 +53,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPTIMIZATIONSERVICE'].methods_by_name['ListTrials']._loaded_options = None
   _globals['_OPTIMIZATIONSERVICE'].methods_by_name['ListTrials']._serialized_options = b'\220\002\001'
   _globals['_STARTOPTIMIZATIONREQUEST']._serialized_start=196
-  _globals['_STARTOPTIMIZATIONREQUEST']._serialized_end=1095
-  _globals['_STARTOPTIMIZATIONREQUEST_PARAMRANGESENTRY']._serialized_start=863
-  _globals['_STARTOPTIMIZATIONREQUEST_PARAMRANGESENTRY']._serialized_end=942
-  _globals['_STARTOPTIMIZATIONREQUEST_FIXEDPARAMSENTRY']._serialized_start=944
-  _globals['_STARTOPTIMIZATIONREQUEST_FIXEDPARAMSENTRY']._serialized_end=1023
-  _globals['_STARTOPTIMIZATIONRESPONSE']._serialized_start=1097
-  _globals['_STARTOPTIMIZATIONRESPONSE']._serialized_end=1173
-  _globals['_GETOPTIMIZATIONREQUEST']._serialized_start=1175
-  _globals['_GETOPTIMIZATIONREQUEST']._serialized_end=1224
-  _globals['_GETOPTIMIZATIONRESPONSE']._serialized_start=1226
-  _globals['_GETOPTIMIZATIONRESPONSE']._serialized_end=1300
-  _globals['_LISTOPTIMIZATIONSREQUEST']._serialized_start=1303
-  _globals['_LISTOPTIMIZATIONSREQUEST']._serialized_end=1445
-  _globals['_LISTOPTIMIZATIONSRESPONSE']._serialized_start=1447
-  _globals['_LISTOPTIMIZATIONSRESPONSE']._serialized_end=1549
-  _globals['_WATCHOPTIMIZATIONREQUEST']._serialized_start=1551
-  _globals['_WATCHOPTIMIZATIONREQUEST']._serialized_end=1626
-  _globals['_WATCHOPTIMIZATIONRESPONSE']._serialized_start=1629
-  _globals['_WATCHOPTIMIZATIONRESPONSE']._serialized_end=1861
-  _globals['_CANCELOPTIMIZATIONREQUEST']._serialized_start=1863
-  _globals['_CANCELOPTIMIZATIONREQUEST']._serialized_end=1935
-  _globals['_CANCELOPTIMIZATIONRESPONSE']._serialized_start=1937
-  _globals['_CANCELOPTIMIZATIONRESPONSE']._serialized_end=2014
-  _globals['_LISTTRIALSREQUEST']._serialized_start=2016
-  _globals['_LISTTRIALSREQUEST']._serialized_end=2141
-  _globals['_LISTTRIALSRESPONSE']._serialized_start=2143
-  _globals['_LISTTRIALSRESPONSE']._serialized_end=2224
-  _globals['_OPTIMIZATIONSERVICE']._serialized_start=2227
-  _globals['_OPTIMIZATIONSERVICE']._serialized_end=2856
+  _globals['_STARTOPTIMIZATIONREQUEST']._serialized_end=1134
+  _globals['_STARTOPTIMIZATIONREQUEST_PARAMRANGESENTRY']._serialized_start=902
+  _globals['_STARTOPTIMIZATIONREQUEST_PARAMRANGESENTRY']._serialized_end=981
+  _globals['_STARTOPTIMIZATIONREQUEST_FIXEDPARAMSENTRY']._serialized_start=983
+  _globals['_STARTOPTIMIZATIONREQUEST_FIXEDPARAMSENTRY']._serialized_end=1062
+  _globals['_STARTOPTIMIZATIONRESPONSE']._serialized_start=1136
+  _globals['_STARTOPTIMIZATIONRESPONSE']._serialized_end=1212
+  _globals['_GETOPTIMIZATIONREQUEST']._serialized_start=1214
+  _globals['_GETOPTIMIZATIONREQUEST']._serialized_end=1263
+  _globals['_GETOPTIMIZATIONRESPONSE']._serialized_start=1265
+  _globals['_GETOPTIMIZATIONRESPONSE']._serialized_end=1339
+  _globals['_LISTOPTIMIZATIONSREQUEST']._serialized_start=1342
+  _globals['_LISTOPTIMIZATIONSREQUEST']._serialized_end=1484
+  _globals['_LISTOPTIMIZATIONSRESPONSE']._serialized_start=1486
+  _globals['_LISTOPTIMIZATIONSRESPONSE']._serialized_end=1588
+  _globals['_WATCHOPTIMIZATIONREQUEST']._serialized_start=1590
+  _globals['_WATCHOPTIMIZATIONREQUEST']._serialized_end=1665
+  _globals['_WATCHOPTIMIZATIONRESPONSE']._serialized_start=1668
+  _globals['_WATCHOPTIMIZATIONRESPONSE']._serialized_end=1900
+  _globals['_CANCELOPTIMIZATIONREQUEST']._serialized_start=1902
+  _globals['_CANCELOPTIMIZATIONREQUEST']._serialized_end=1974
+  _globals['_CANCELOPTIMIZATIONRESPONSE']._serialized_start=1976
+  _globals['_CANCELOPTIMIZATIONRESPONSE']._serialized_end=2053
+  _globals['_LISTTRIALSREQUEST']._serialized_start=2055
+  _globals['_LISTTRIALSREQUEST']._serialized_end=2180
+  _globals['_LISTTRIALSRESPONSE']._serialized_start=2182
+  _globals['_LISTTRIALSRESPONSE']._serialized_end=2263
+  _globals['_OPTIMIZATIONSERVICE']._serialized_start=2266
+  _globals['_OPTIMIZATIONSERVICE']._serialized_end=2895
 # @@protoc_insertion_point(module_scope)

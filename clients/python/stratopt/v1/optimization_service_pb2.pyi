@@ -89,6 +89,7 @@ class StartOptimizationRequest(_message.Message):
     COSTS_FIELD_NUMBER: _builtins.int
     INITIAL_CASH_FIELD_NUMBER: _builtins.int
     FILL_FIELD_NUMBER: _builtins.int
+    TRADING_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Same id and same body give the same answer for 24 hours; another body is INVALID_ARGUMENT.
     Optional, at most 64 characters.
@@ -118,7 +119,7 @@ class StartOptimizationRequest(_message.Message):
     (10,000).
     """
     fill: _run_pb2.Fill.ValueType
-    """When orders are filled."""
+    """When orders decided on a bar's close are filled. A grid takes FILL_NEXT_OPEN only."""
     @_builtins.property
     def start_date(self) -> _timestamp_pb2.Timestamp:
         """Bars that open at or after it are used; unset means from the first bar."""
@@ -138,6 +139,10 @@ class StartOptimizationRequest(_message.Message):
     @_builtins.property
     def costs(self) -> _run_pb2.Costs:
         """What trading costs."""
+
+    @_builtins.property
+    def trading(self) -> _run_pb2.Trading:
+        """How every trial trades."""
 
     def __init__(
         self,
@@ -160,10 +165,11 @@ class StartOptimizationRequest(_message.Message):
         costs: _run_pb2.Costs | None = ...,
         initial_cash: _builtins.float | None = ...,
         fill: _run_pb2.Fill.ValueType = ...,
+        trading: _run_pb2.Trading | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_holdout", b"_holdout", "_initial_cash", b"_initial_cash", "_max_iterations", b"_max_iterations", "_min_trades", b"_min_trades", "_seed", b"_seed", "costs", b"costs", "end_date", b"end_date", "holdout", b"holdout", "initial_cash", b"initial_cash", "max_iterations", b"max_iterations", "min_trades", b"min_trades", "seed", b"seed", "start_date", b"start_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_holdout", b"_holdout", "_initial_cash", b"_initial_cash", "_max_iterations", b"_max_iterations", "_min_trades", b"_min_trades", "_seed", b"_seed", "costs", b"costs", "end_date", b"end_date", "holdout", b"holdout", "initial_cash", b"initial_cash", "max_iterations", b"max_iterations", "min_trades", b"min_trades", "seed", b"seed", "start_date", b"start_date", "trading", b"trading"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_holdout", b"_holdout", "_initial_cash", b"_initial_cash", "_max_iterations", b"_max_iterations", "_min_trades", b"_min_trades", "_seed", b"_seed", "algorithm", b"algorithm", "costs", b"costs", "end_date", b"end_date", "exchange", b"exchange", "fill", b"fill", "fixed_params", b"fixed_params", "holdout", b"holdout", "initial_cash", b"initial_cash", "max_iterations", b"max_iterations", "min_trades", b"min_trades", "optimization_target", b"optimization_target", "param_ranges", b"param_ranges", "request_id", b"request_id", "seed", b"seed", "start_date", b"start_date", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_holdout", b"_holdout", "_initial_cash", b"_initial_cash", "_max_iterations", b"_max_iterations", "_min_trades", b"_min_trades", "_seed", b"_seed", "algorithm", b"algorithm", "costs", b"costs", "end_date", b"end_date", "exchange", b"exchange", "fill", b"fill", "fixed_params", b"fixed_params", "holdout", b"holdout", "initial_cash", b"initial_cash", "max_iterations", b"max_iterations", "min_trades", b"min_trades", "optimization_target", b"optimization_target", "param_ranges", b"param_ranges", "request_id", b"request_id", "seed", b"seed", "start_date", b"start_date", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe", "trading", b"trading"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__holdout: _TypeAlias = _typing.Literal["holdout"]  # noqa: Y015
     _WhichOneofArgType__holdout: _TypeAlias = _typing.Literal["_holdout", b"_holdout"]  # noqa: Y015

@@ -22,17 +22,36 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15stratopt/v1/run.proto\x12\x0bstratopt.v1\"Q\n\x05\x43osts\x12\x16\n\ttaker_fee\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08slippage\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\x0c\n\n_taker_feeB\x0b\n\t_slippage*@\n\x04\x46ill\x12\x14\n\x10\x46ILL_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x46ILL_NEXT_OPEN\x10\x01\x12\x0e\n\nFILL_CLOSE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15stratopt/v1/run.proto\x12\x0bstratopt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x01\n\x05\x43osts\x12\x16\n\ttaker_fee\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08slippage\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\tmaker_fee\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x16\n\tfixed_fee\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x13\n\x06impact\x18\x05 \x01(\x01H\x04\x88\x01\x01\x42\x0c\n\n_taker_feeB\x0b\n\t_slippageB\x0c\n\n_maker_feeB\x0c\n\n_fixed_feeB\t\n\x07_impact\"O\n\x06Sizing\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.stratopt.v1.SizingKind\x12\x13\n\x06\x61mount\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_amount\"\x85\x01\n\x05Stops\x12\x16\n\tstop_loss\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0btake_profit\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x1a\n\rtrailing_stop\x18\x03 \x01(\x01H\x02\x88\x01\x01\x42\x0c\n\n_stop_lossB\x0e\n\x0c_take_profitB\x10\n\x0e_trailing_stop\"H\n\x0bMarketRules\x12\x14\n\x0cmin_notional\x18\x01 \x01(\x01\x12\x10\n\x08lot_size\x18\x02 \x01(\x01\x12\x11\n\ttick_size\x18\x03 \x01(\x01\"E\n\x0b\x46undingRate\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04rate\x18\x02 \x01(\x01\"G\n\x05\x43\x61rry\x12\x13\n\x0b\x62orrow_rate\x18\x01 \x01(\x01\x12)\n\x07\x66unding\x18\x02 \x03(\x0b\x32\x18.stratopt.v1.FundingRate\"\xa2\x02\n\x07Trading\x12)\n\tdirection\x18\x01 \x01(\x0e\x32\x16.stratopt.v1.Direction\x12#\n\x06sizing\x18\x02 \x01(\x0b\x32\x13.stratopt.v1.Sizing\x12!\n\x05stops\x18\x03 \x01(\x0b\x32\x12.stratopt.v1.Stops\x12\'\n\x05rules\x18\x04 \x01(\x0b\x32\x18.stratopt.v1.MarketRules\x12!\n\x05\x63\x61rry\x18\x05 \x01(\x0b\x32\x12.stratopt.v1.Carry\x12*\n\nfill_model\x18\x06 \x01(\x0e\x32\x16.stratopt.v1.FillModel\x12\x1a\n\rparticipation\x18\x07 \x01(\x01H\x00\x88\x01\x01\x42\x10\n\x0e_participation*@\n\x04\x46ill\x12\x14\n\x10\x46ILL_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x46ILL_NEXT_OPEN\x10\x01\x12\x0e\n\nFILL_CLOSE\x10\x02*c\n\tDirection\x12\x19\n\x15\x44IRECTION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44IRECTION_LONG\x10\x01\x12\x13\n\x0f\x44IRECTION_SHORT\x10\x02\x12\x12\n\x0e\x44IRECTION_BOTH\x10\x03*r\n\nSizingKind\x12\x1b\n\x17SIZING_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12SIZING_KIND_ALL_IN\x10\x01\x12\x18\n\x14SIZING_KIND_FRACTION\x10\x02\x12\x15\n\x11SIZING_KIND_FIXED\x10\x03*\x87\x01\n\tFillModel\x12\x1a\n\x16\x46ILL_MODEL_UNSPECIFIED\x10\x00\x12\x14\n\x10\x46ILL_MODEL_TOUCH\x10\x01\x12\x16\n\x12\x46ILL_MODEL_THROUGH\x10\x02\x12\x15\n\x11\x46ILL_MODEL_VOLUME\x10\x03\x12\x19\n\x15\x46ILL_MODEL_TOUCH_PATH\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stratopt.v1.run_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FILL']._serialized_start=121
-  _globals['_FILL']._serialized_end=185
-  _globals['_COSTS']._serialized_start=38
-  _globals['_COSTS']._serialized_end=119
+  _globals['_FILL']._serialized_start=991
+  _globals['_FILL']._serialized_end=1055
+  _globals['_DIRECTION']._serialized_start=1057
+  _globals['_DIRECTION']._serialized_end=1156
+  _globals['_SIZINGKIND']._serialized_start=1158
+  _globals['_SIZINGKIND']._serialized_end=1272
+  _globals['_FILLMODEL']._serialized_start=1275
+  _globals['_FILLMODEL']._serialized_end=1410
+  _globals['_COSTS']._serialized_start=72
+  _globals['_COSTS']._serialized_end=261
+  _globals['_SIZING']._serialized_start=263
+  _globals['_SIZING']._serialized_end=342
+  _globals['_STOPS']._serialized_start=345
+  _globals['_STOPS']._serialized_end=478
+  _globals['_MARKETRULES']._serialized_start=480
+  _globals['_MARKETRULES']._serialized_end=552
+  _globals['_FUNDINGRATE']._serialized_start=554
+  _globals['_FUNDINGRATE']._serialized_end=623
+  _globals['_CARRY']._serialized_start=625
+  _globals['_CARRY']._serialized_end=696
+  _globals['_TRADING']._serialized_start=699
+  _globals['_TRADING']._serialized_end=989
 # @@protoc_insertion_point(module_scope)

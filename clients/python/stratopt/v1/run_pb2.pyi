@@ -3,17 +3,20 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -41,6 +44,98 @@ FILL_CLOSE: Fill.ValueType  # 2
 """At the close that decided it. Kinder than life; for comparison with other tools."""
 Global___Fill: _TypeAlias = Fill  # noqa: Y015
 
+class _Direction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DirectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Direction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DIRECTION_UNSPECIFIED: _Direction.ValueType  # 0
+    """In a request: the default, DIRECTION_LONG. Never sent by the server."""
+    DIRECTION_LONG: _Direction.ValueType  # 1
+    """It buys first and sells what it bought."""
+    DIRECTION_SHORT: _Direction.ValueType  # 2
+    """It sells first, what it borrowed, and buys it back."""
+    DIRECTION_BOTH: _Direction.ValueType  # 3
+    """Long or short: what ends a position opens one on the other side."""
+
+class Direction(_Direction, metaclass=_DirectionEnumTypeWrapper):
+    """Which side of the market a strategy may take."""
+
+DIRECTION_UNSPECIFIED: Direction.ValueType  # 0
+"""In a request: the default, DIRECTION_LONG. Never sent by the server."""
+DIRECTION_LONG: Direction.ValueType  # 1
+"""It buys first and sells what it bought."""
+DIRECTION_SHORT: Direction.ValueType  # 2
+"""It sells first, what it borrowed, and buys it back."""
+DIRECTION_BOTH: Direction.ValueType  # 3
+"""Long or short: what ends a position opens one on the other side."""
+Global___Direction: _TypeAlias = Direction  # noqa: Y015
+
+class _SizingKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SizingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SizingKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SIZING_KIND_UNSPECIFIED: _SizingKind.ValueType  # 0
+    """In a request: the default, SIZING_KIND_ALL_IN. Never sent by the server."""
+    SIZING_KIND_ALL_IN: _SizingKind.ValueType  # 1
+    """All cash at hand, fees included."""
+    SIZING_KIND_FRACTION: _SizingKind.ValueType  # 2
+    """A share of the cash at hand, fees included."""
+    SIZING_KIND_FIXED: _SizingKind.ValueType  # 3
+    """An amount of the quote currency at the price before slippage, as far as the cash goes."""
+
+class SizingKind(_SizingKind, metaclass=_SizingKindEnumTypeWrapper):
+    """How large an opening order is."""
+
+SIZING_KIND_UNSPECIFIED: SizingKind.ValueType  # 0
+"""In a request: the default, SIZING_KIND_ALL_IN. Never sent by the server."""
+SIZING_KIND_ALL_IN: SizingKind.ValueType  # 1
+"""All cash at hand, fees included."""
+SIZING_KIND_FRACTION: SizingKind.ValueType  # 2
+"""A share of the cash at hand, fees included."""
+SIZING_KIND_FIXED: SizingKind.ValueType  # 3
+"""An amount of the quote currency at the price before slippage, as far as the cash goes."""
+Global___SizingKind: _TypeAlias = SizingKind  # noqa: Y015
+
+class _FillModel:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FillModelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FillModel.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FILL_MODEL_UNSPECIFIED: _FillModel.ValueType  # 0
+    """In a request: the server's setting (FILL_MODEL_THROUGH). Never sent by the server."""
+    FILL_MODEL_TOUCH: _FillModel.ValueType  # 1
+    """When the bar reaches its line. Kinder than life: the order may have stood last in the queue."""
+    FILL_MODEL_THROUGH: _FillModel.ValueType  # 2
+    """When the bar trades through its line by one tick, or by 1/10,000 where no tick is known."""
+    FILL_MODEL_VOLUME: _FillModel.ValueType  # 3
+    """As through, while the bar's fills stay within a share of its volume. Needs bars with volume."""
+    FILL_MODEL_TOUCH_PATH: _FillModel.ValueType  # 4
+    """As touch, along the path open, low, high, close, or open, high, low, close in a bar that closes
+    below its open; a slot may trade again on a later leg.
+    """
+
+class FillModel(_FillModel, metaclass=_FillModelEnumTypeWrapper):
+    """When a resting limit order of a grid fills inside a bar."""
+
+FILL_MODEL_UNSPECIFIED: FillModel.ValueType  # 0
+"""In a request: the server's setting (FILL_MODEL_THROUGH). Never sent by the server."""
+FILL_MODEL_TOUCH: FillModel.ValueType  # 1
+"""When the bar reaches its line. Kinder than life: the order may have stood last in the queue."""
+FILL_MODEL_THROUGH: FillModel.ValueType  # 2
+"""When the bar trades through its line by one tick, or by 1/10,000 where no tick is known."""
+FILL_MODEL_VOLUME: FillModel.ValueType  # 3
+"""As through, while the bar's fills stay within a share of its volume. Needs bars with volume."""
+FILL_MODEL_TOUCH_PATH: FillModel.ValueType  # 4
+"""As touch, along the path open, low, high, close, or open, high, low, close in a bar that closes
+below its open; a slot may trade again on a later leg.
+"""
+Global___FillModel: _TypeAlias = FillModel  # noqa: Y015
+
 @_typing.final
 class Costs(_message.Message):
     """What trading costs. Always applied; 0 has to be asked for."""
@@ -49,29 +144,286 @@ class Costs(_message.Message):
 
     TAKER_FEE_FIELD_NUMBER: _builtins.int
     SLIPPAGE_FIELD_NUMBER: _builtins.int
+    MAKER_FEE_FIELD_NUMBER: _builtins.int
+    FIXED_FEE_FIELD_NUMBER: _builtins.int
+    IMPACT_FIELD_NUMBER: _builtins.int
     taker_fee: _builtins.float
-    """Fee on the traded value, a fraction in [0, 1). Unset: the server's setting (0.001)."""
+    """Fee on the traded value of orders that take (market orders and stops), a fraction in [0, 1).
+    Unset: the server's setting (0.001).
+    """
     slippage: _builtins.float
-    """How far each fill moves against us, a fraction of the price in [0, 1). Unset: the server's
-    setting (0.0005).
+    """How far each fill that takes moves against us, a fraction of the price in [0, 1). Unset: the
+    server's setting (0.0005).
+    """
+    maker_fee: _builtins.float
+    """Fee on the traded value of resting limit orders (those of a grid, and take profit), a fraction
+    in [0, 1). Unset: the taker fee.
+    """
+    fixed_fee: _builtins.float
+    """Fee of each order, in the quote currency, at least 0. Unset: 0."""
+    impact: _builtins.float
+    """Further slippage of an order as large as the bar's whole volume, a fraction in [0, 10]; that of
+    a smaller order is in proportion. Above 0 it needs bars with volume. Unset: 0.
     """
     def __init__(
         self,
         *,
         taker_fee: _builtins.float | None = ...,
         slippage: _builtins.float | None = ...,
+        maker_fee: _builtins.float | None = ...,
+        fixed_fee: _builtins.float | None = ...,
+        impact: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_slippage", b"_slippage", "_taker_fee", b"_taker_fee", "slippage", b"slippage", "taker_fee", b"taker_fee"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fixed_fee", b"_fixed_fee", "_impact", b"_impact", "_maker_fee", b"_maker_fee", "_slippage", b"_slippage", "_taker_fee", b"_taker_fee", "fixed_fee", b"fixed_fee", "impact", b"impact", "maker_fee", b"maker_fee", "slippage", b"slippage", "taker_fee", b"taker_fee"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_slippage", b"_slippage", "_taker_fee", b"_taker_fee", "slippage", b"slippage", "taker_fee", b"taker_fee"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fixed_fee", b"_fixed_fee", "_impact", b"_impact", "_maker_fee", b"_maker_fee", "_slippage", b"_slippage", "_taker_fee", b"_taker_fee", "fixed_fee", b"fixed_fee", "impact", b"impact", "maker_fee", b"maker_fee", "slippage", b"slippage", "taker_fee", b"taker_fee"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__fixed_fee: _TypeAlias = _typing.Literal["fixed_fee"]  # noqa: Y015
+    _WhichOneofArgType__fixed_fee: _TypeAlias = _typing.Literal["_fixed_fee", b"_fixed_fee"]  # noqa: Y015
+    _WhichOneofReturnType__impact: _TypeAlias = _typing.Literal["impact"]  # noqa: Y015
+    _WhichOneofArgType__impact: _TypeAlias = _typing.Literal["_impact", b"_impact"]  # noqa: Y015
+    _WhichOneofReturnType__maker_fee: _TypeAlias = _typing.Literal["maker_fee"]  # noqa: Y015
+    _WhichOneofArgType__maker_fee: _TypeAlias = _typing.Literal["_maker_fee", b"_maker_fee"]  # noqa: Y015
     _WhichOneofReturnType__slippage: _TypeAlias = _typing.Literal["slippage"]  # noqa: Y015
     _WhichOneofArgType__slippage: _TypeAlias = _typing.Literal["_slippage", b"_slippage"]  # noqa: Y015
     _WhichOneofReturnType__taker_fee: _TypeAlias = _typing.Literal["taker_fee"]  # noqa: Y015
     _WhichOneofArgType__taker_fee: _TypeAlias = _typing.Literal["_taker_fee", b"_taker_fee"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fixed_fee) -> _WhichOneofReturnType__fixed_fee | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__impact) -> _WhichOneofReturnType__impact | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maker_fee) -> _WhichOneofReturnType__maker_fee | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__slippage) -> _WhichOneofReturnType__slippage | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__taker_fee) -> _WhichOneofReturnType__taker_fee | None: ...
 
 Global___Costs: _TypeAlias = Costs  # noqa: Y015
+
+@_typing.final
+class Sizing(_message.Message):
+    """How large an opening order is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    kind: Global___SizingKind.ValueType
+    """How it is measured. Default: SIZING_KIND_ALL_IN."""
+    amount: _builtins.float
+    """For a fraction: the share of the cash, in (0, 1]. For fixed: the amount, above 0, in the quote
+    currency. Both need it; all in takes none.
+    """
+    def __init__(
+        self,
+        *,
+        kind: Global___SizingKind.ValueType = ...,
+        amount: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "amount", b"amount", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__amount: _TypeAlias = _typing.Literal["amount"]  # noqa: Y015
+    _WhichOneofArgType__amount: _TypeAlias = _typing.Literal["_amount", b"_amount"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__amount) -> _WhichOneofReturnType__amount | None: ...
+
+Global___Sizing: _TypeAlias = Sizing  # noqa: Y015
+
+@_typing.final
+class Stops(_message.Message):
+    """Exits that wait inside the bars, as fractions of the mean entry price, slippage included. Where a
+    stop and the target lie inside one bar, the stop comes first.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STOP_LOSS_FIELD_NUMBER: _builtins.int
+    TAKE_PROFIT_FIELD_NUMBER: _builtins.int
+    TRAILING_STOP_FIELD_NUMBER: _builtins.int
+    stop_loss: _builtins.float
+    """Loss at which the position is closed, in (0, 1). Unset: none."""
+    take_profit: _builtins.float
+    """Gain at which it is closed by a resting order, above 0. Unset: none."""
+    trailing_stop: _builtins.float
+    """Fall from the best price since the entry at which it is closed, in (0, 1). Unset: none."""
+    def __init__(
+        self,
+        *,
+        stop_loss: _builtins.float | None = ...,
+        take_profit: _builtins.float | None = ...,
+        trailing_stop: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_stop_loss", b"_stop_loss", "_take_profit", b"_take_profit", "_trailing_stop", b"_trailing_stop", "stop_loss", b"stop_loss", "take_profit", b"take_profit", "trailing_stop", b"trailing_stop"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stop_loss", b"_stop_loss", "_take_profit", b"_take_profit", "_trailing_stop", b"_trailing_stop", "stop_loss", b"stop_loss", "take_profit", b"take_profit", "trailing_stop", b"trailing_stop"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__stop_loss: _TypeAlias = _typing.Literal["stop_loss"]  # noqa: Y015
+    _WhichOneofArgType__stop_loss: _TypeAlias = _typing.Literal["_stop_loss", b"_stop_loss"]  # noqa: Y015
+    _WhichOneofReturnType__take_profit: _TypeAlias = _typing.Literal["take_profit"]  # noqa: Y015
+    _WhichOneofArgType__take_profit: _TypeAlias = _typing.Literal["_take_profit", b"_take_profit"]  # noqa: Y015
+    _WhichOneofReturnType__trailing_stop: _TypeAlias = _typing.Literal["trailing_stop"]  # noqa: Y015
+    _WhichOneofArgType__trailing_stop: _TypeAlias = _typing.Literal["_trailing_stop", b"_trailing_stop"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_loss) -> _WhichOneofReturnType__stop_loss | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__take_profit) -> _WhichOneofReturnType__take_profit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trailing_stop) -> _WhichOneofReturnType__trailing_stop | None: ...
+
+Global___Stops: _TypeAlias = Stops  # noqa: Y015
+
+@_typing.final
+class MarketRules(_message.Message):
+    """What the exchange takes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MIN_NOTIONAL_FIELD_NUMBER: _builtins.int
+    LOT_SIZE_FIELD_NUMBER: _builtins.int
+    TICK_SIZE_FIELD_NUMBER: _builtins.int
+    min_notional: _builtins.float
+    """Least value of an opening order, in the quote currency, at least 0; one below it is refused and
+    counted. Default: 0, no such rule.
+    """
+    lot_size: _builtins.float
+    """Quantities are whole multiples of it, in the base currency, at least 0; an order that rounds
+    down to 0 is refused and counted. Default: 0, no such rule.
+    """
+    tick_size: _builtins.float
+    """Step of prices, in the quote currency, at least 0: how far a bar must trade through a line of a
+    grid. Default: 0, not known.
+    """
+    def __init__(
+        self,
+        *,
+        min_notional: _builtins.float = ...,
+        lot_size: _builtins.float = ...,
+        tick_size: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lot_size", b"lot_size", "min_notional", b"min_notional", "tick_size", b"tick_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarketRules: _TypeAlias = MarketRules  # noqa: Y015
+
+@_typing.final
+class FundingRate(_message.Message):
+    """What longs pay shorts, once."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    rate: _builtins.float
+    """A fraction in (-1, 1); negative where shorts pay longs."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it is paid: on the value of the position at the close of the bar that it falls into."""
+
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        rate: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rate", b"rate", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FundingRate: _TypeAlias = FundingRate  # noqa: Y015
+
+@_typing.final
+class Carry(_message.Message):
+    """What holding a position costs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BORROW_RATE_FIELD_NUMBER: _builtins.int
+    FUNDING_FIELD_NUMBER: _builtins.int
+    borrow_rate: _builtins.float
+    """What a short pays on its value at each bar's close, a fraction in [0, 1). Default: 0."""
+    @_builtins.property
+    def funding(self) -> _containers.RepeatedCompositeFieldContainer[Global___FundingRate]:
+        """Funding of perpetual contracts, times ascending, at most the server's funding_rates_max.
+        Default: none.
+        """
+
+    def __init__(
+        self,
+        *,
+        borrow_rate: _builtins.float = ...,
+        funding: _abc.Iterable[Global___FundingRate] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["borrow_rate", b"borrow_rate", "funding", b"funding"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Carry: _TypeAlias = Carry  # noqa: Y015
+
+@_typing.final
+class Trading(_message.Message):
+    """How a run trades: on which side, how much, within which limits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    SIZING_FIELD_NUMBER: _builtins.int
+    STOPS_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
+    CARRY_FIELD_NUMBER: _builtins.int
+    FILL_MODEL_FIELD_NUMBER: _builtins.int
+    PARTICIPATION_FIELD_NUMBER: _builtins.int
+    direction: Global___Direction.ValueType
+    """Which side of the market it may take. Default: DIRECTION_LONG, which is all a grid takes."""
+    fill_model: Global___FillModel.ValueType
+    """When the orders of a grid fill. Default: the server's setting (FILL_MODEL_THROUGH). Refused for
+    other strategies, on whose runs it has no effect.
+    """
+    participation: _builtins.float
+    """Largest share of a bar's volume that fills orders of a grid under FILL_MODEL_VOLUME, in (0, 1].
+    Unset: the server's setting (0.1). Refused for other strategies.
+    """
+    @_builtins.property
+    def sizing(self) -> Global___Sizing:
+        """How large an opening order is. Default: all in, which is all a grid takes."""
+
+    @_builtins.property
+    def stops(self) -> Global___Stops:
+        """Exits that wait inside the bars. Default: none. A grid takes none: it has a stop_loss parameter."""
+
+    @_builtins.property
+    def rules(self) -> Global___MarketRules:
+        """What the exchange takes. Default: no rules."""
+
+    @_builtins.property
+    def carry(self) -> Global___Carry:
+        """What holding a position costs. Default: nothing."""
+
+    def __init__(
+        self,
+        *,
+        direction: Global___Direction.ValueType = ...,
+        sizing: Global___Sizing | None = ...,
+        stops: Global___Stops | None = ...,
+        rules: Global___MarketRules | None = ...,
+        carry: Global___Carry | None = ...,
+        fill_model: Global___FillModel.ValueType = ...,
+        participation: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_participation", b"_participation", "carry", b"carry", "participation", b"participation", "rules", b"rules", "sizing", b"sizing", "stops", b"stops"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_participation", b"_participation", "carry", b"carry", "direction", b"direction", "fill_model", b"fill_model", "participation", b"participation", "rules", b"rules", "sizing", b"sizing", "stops", b"stops"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__participation: _TypeAlias = _typing.Literal["participation"]  # noqa: Y015
+    _WhichOneofArgType__participation: _TypeAlias = _typing.Literal["_participation", b"_participation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__participation) -> _WhichOneofReturnType__participation | None: ...
+
+Global___Trading: _TypeAlias = Trading  # noqa: Y015
