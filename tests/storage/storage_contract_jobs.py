@@ -9,11 +9,12 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from domain_arbitrary import backtest_specs, failures, optimization_specs, progress
+from domain_arbitrary import backtest_results, backtest_specs, failures, optimization_specs, progress
 from domain_samples import (
     NOW,
     at,
     exact,
+    make_backtest_result,
     make_backtest_spec,
     make_best,
     make_failure,
@@ -374,6 +375,7 @@ class JobStoreContract:
         ("job", "result"),
         [
             (make_job(), BacktestResult(metrics=make_metrics(sharpe_ratio=None))),
+            (make_job(), make_backtest_result()),
             (
                 make_optimization(),
                 OptimizationResult(
@@ -393,6 +395,16 @@ class JobStoreContract:
         )
         assert exact(ended) == exact(expected) == exact(jobs.get(job.kind, job.id))
         assert jobs.events(job.id, 1)[0].event == StatusChanged()
+
+    @exactly
+    @given(result=backtest_results)
+    def test_result_exactly(self, jobs: JobStore, result) -> None:
+        """What a backtest found keeps every bit, its bracket and why it did not trade included."""
+        job = make_job(f"bt_{next(ids)}")
+        jobs.add(job)
+        claim(jobs)
+        jobs.finish(job.id, JobStatus.SUCCEEDED, now=at(1), attempt=1, result=result)
+        assert exact(jobs.get(JobKind.BACKTEST, job.id).result) == exact(result)
 
     @pytest.mark.parametrize("status", [JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED])
     def test_finished_once(self, jobs: JobStore, status: JobStatus) -> None:
