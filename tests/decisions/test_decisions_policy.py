@@ -10,18 +10,21 @@ from typing import Any
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from domain_samples import NOW, make_backtest_spec, make_strategy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stratopt_server.decisions.package import canonical
+from stratopt_server.decisions.package import PackageFacts, canonical, describe
 from stratopt_server.decisions.policy import STARTER
 from stratopt_server.decisions.signing import SigningKey
 from stratopt_server.decisions.verdict import outcome_of, reason_of
 from stratopt_server.domain.decisions import (
+    Decision,
     DecisionOutcome,
     Evidence,
     EvidenceSource,
     GateResult,
+    Place,
 )
 from stratopt_server.domain.errors import RequestRefused, Violations
 from stratopt_server.domain.market import DataGrade
@@ -198,6 +201,47 @@ def test_canonical_bytes_do_not_depend_on_order(document: dict[str, Any]) -> Non
     shuffled = dict(reversed(document.items()))
     assert canonical(document) == canonical(shuffled)
     assert json.loads(canonical(document)) == document
+
+
+def test_a_package_tells_the_terms_it_was_approved_on() -> None:
+    """Costs, side, sizes, stops and rules stand in it, signed; the run's own stops where no parameter is."""
+    facts = PackageFacts(
+        package_id="pkg_1",
+        place=Place("epoch", 1),
+        strategy=make_strategy(),
+        strategy_type="momentum",
+        spec=make_backtest_spec(),
+        metrics=METRICS,
+        decision=Decision(
+            id="dec_1",
+            backtest_id="bt_1",
+            strategy_id="ma_cross_v1.0",
+            symbol="BTC/USDT",
+            policy="starter/v1",
+            criteria={},
+            outcome=DecisionOutcome.APPROVE,
+            reason="",
+            gates=STARTER.judge(SOUND),
+            not_measured=(),
+            evidence=SOUND,
+            package_id="pkg_1",
+            created_at=NOW,
+        ),
+        policy=STARTER,
+        created_at=NOW,
+    )
+    said = json.loads(canonical(describe(facts)))
+    assert (said["stop_loss"], said["take_profit"]) == (0.03, 1.25)
+    provenance = said["provenance"]
+    costs = {"taker_fee": 0.0011, "slippage": 0.0007, "maker_fee": 0.0002, "fixed_fee": 0.5, "impact": 1.5}
+    assert provenance["costs"] == costs
+    trading = provenance["trading"]
+    assert (trading["direction"], trading["funding_rates"]) == ("short", 2)
+    assert trading["sizing"] == {"kind": "fraction", "amount": 0.6}
+    assert trading["stops"] == {"stop_loss": 0.03, "take_profit": 1.25, "trailing_stop": 0.04}
+    assert trading["rules"] == {"min_notional": 5.5, "lot_size": 1e-5, "tick_size": 0.01}
+    own = replace(facts, spec=make_backtest_spec(params={"stop_loss": 0.2}))
+    assert describe(own)["stop_loss"] == 0.2
 
 
 def test_the_key_is_made_once_and_kept(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ the code, the bars, the costs and the evidence they were approved on.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from stratopt_server.decisions.policy import Policy
 from stratopt_server.domain.decisions import Decision, Evidence, Place
 from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.parameters import ParameterValue
-from stratopt_server.domain.runs import BacktestSpec, Scenario
+from stratopt_server.domain.runs import BacktestSpec, Costs, RunTerms, Scenario, SizingKind
 from stratopt_server.domain.strategy import Strategy
 
 SCHEMA_VERSION = "1.0"
@@ -51,7 +51,7 @@ def canonical(document: Any) -> bytes:
 def describe(facts: PackageFacts) -> dict[str, Any]:
     """Say everything the package says."""
     scenario, evidence, decision = facts.spec.scenario, facts.decision.evidence, facts.decision
-    params = facts.spec.params
+    params, stops = facts.spec.params, scenario.terms.stops
     return {
         "schema_version": SCHEMA_VERSION,
         "package_id": facts.package_id,
@@ -71,8 +71,8 @@ def describe(facts: PackageFacts) -> dict[str, Any]:
         "parameters": params,
         "action": "BUY" if evidence.in_position else "HOLD",
         "position_size": evidence.position_size,
-        "stop_loss": _number(params.get("stop_loss")),
-        "take_profit": _number(params.get("take_profit")),
+        "stop_loss": _number(params.get("stop_loss", stops.stop_loss)),
+        "take_profit": _number(params.get("take_profit", stops.take_profit)),
         "expected_return": evidence.out_of_sample.cagr,
         "max_drawdown": evidence.max_drawdown_at_size,
         "risk_level": _risk_level(evidence),
@@ -103,8 +103,9 @@ def _provenance(scenario: Scenario, decision: Decision, evidence: Evidence) -> d
         "start_date": scenario.start_date.isoformat(),
         "end_date": scenario.end_date.isoformat(),
         "engine_version": __version__,
-        "costs": {"taker_fee": terms.costs.taker_fee, "slippage": terms.costs.slippage},
+        "costs": _costs(terms.costs),
         "fill": terms.fill.value,
+        "trading": _trading(terms),
         "initial_cash": terms.initial_cash,
         "policy": decision.policy,
         "approval_criteria": decision.criteria,
@@ -122,6 +123,31 @@ def _provenance(scenario: Scenario, decision: Decision, evidence: Evidence) -> d
             for gate in decision.gates
         ],
         "not_measured": list(decision.not_measured),
+    }
+
+
+def _costs(costs: Costs) -> dict[str, float]:
+    return {
+        "taker_fee": costs.taker_fee,
+        "slippage": costs.slippage,
+        "maker_fee": costs.resting_fee,
+        "fixed_fee": costs.fixed_fee,
+        "impact": costs.impact,
+    }
+
+
+def _trading(terms: RunTerms) -> dict[str, Any]:
+    """Say how the approved run traded; of its funding how many rates there were."""
+    amount = None if terms.sizing.kind is SizingKind.ALL_IN else terms.sizing.amount
+    return {
+        "direction": terms.direction.value,
+        "sizing": {"kind": terms.sizing.kind.value, "amount": amount},
+        "stops": asdict(terms.stops),
+        "rules": asdict(terms.rules),
+        "borrow_rate": terms.carry.borrow_rate,
+        "funding_rates": len(terms.carry.funding),
+        "fill_model": terms.fill_model.value,
+        "participation": terms.participation,
     }
 
 

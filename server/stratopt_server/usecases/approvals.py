@@ -1,7 +1,7 @@
 """Deciding whether the parameters of a backtest may trade."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from stratopt_server.decisions.package import PackageFacts, canonical, describe
@@ -27,7 +27,7 @@ from stratopt_server.domain.ports import (
     Page,
     Storage,
 )
-from stratopt_server.domain.runs import BacktestSpec, OptimizationSpec
+from stratopt_server.domain.runs import BacktestSpec, OptimizationSpec, RunTerms
 from stratopt_server.strategies.catalog import Catalog
 from stratopt_server.usecases.idempotency import Repeats
 from stratopt_server.usecases.jobs import Jobs
@@ -320,10 +320,16 @@ def _same_market(search: OptimizationSpec, spec: BacktestSpec) -> bool:
 
 
 def _same_ground(search: OptimizationSpec, spec: BacktestSpec) -> bool:
-    """It did so at the same costs and fills, and held bars out."""
+    """It did so on the same terms, and held bars out."""
     there, here = search.scenario.terms, spec.scenario.terms
     return (
         _same_market(search, spec)
         and search.holdout_start_date is not None
-        and (there.costs, there.fill) == (here.costs, here.fill)
+        and _comparable(there) == _comparable(here)
     )
+
+
+def _comparable(terms: RunTerms) -> RunTerms:
+    """The terms without the cash, and with a maker fee that is left out filled in."""
+    costs = replace(terms.costs, maker_fee=terms.costs.resting_fee)
+    return replace(terms, costs=costs, initial_cash=0.0, bars_per_year=0.0)
