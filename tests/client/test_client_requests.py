@@ -3,11 +3,12 @@
 # ruff: noqa: N802 - gRPC names the methods of servicers
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from client_fakes import Backtests, MarketData, Optimizations, Strategies, backtest, optimization, serving
 
+from stratopt.v1 import run_pb2
 from stratopt.v1.backtest_service_pb2 import ListBacktestsResponse
 from stratopt.v1.job_pb2 import JobStatus
 from stratopt.v1.market_data_service_pb2 import ListDatasetsResponse
@@ -21,6 +22,7 @@ from stratopt.v1.strategy_service_pb2 import (
     UpdateStrategyResponse,
 )
 from stratopt_client import Client, InvalidInput, params_to_python
+from stratopt_client._options import RunOptions
 from stratopt_client._requests import start_backtest, start_optimization
 
 
@@ -52,10 +54,105 @@ def test_backtest_with_everything() -> None:
     assert request.fill == Fill.FILL_CLOSE
 
 
+FUNDING = [
+    ("2024-01-01T08:00Z", 0.0001),
+    (datetime(2024, 1, 1, 16, tzinfo=UTC), -0.0002),
+    (date(2024, 1, 2), 0),
+]
+TERMS: RunOptions = {
+    "maker_fee": 0,
+    "fixed_fee": 1.5,
+    "impact": 0.25,
+    "direction": "short",
+    "sizing": ("fraction", 0.5),
+    "stop_loss": 0.03,
+    "take_profit": 0.06,
+    "trailing_stop": 0.04,
+    "min_notional": 5,
+    "lot_size": 1e-5,
+    "tick_size": 0.01,
+    "borrow_rate": 1e-6,
+    "funding": iter(FUNDING),
+    "fill_model": "touch_path",
+    "participation": 0.2,
+}
+
+
+def test_terms_land_in_their_fields() -> None:
+    """Costs and trading terms, each under its own name; of funding, times as they are written."""
+    request = start_backtest("BTC/USDT", "grid_v1.2", {**TERMS, "taker_fee": 0.001})
+    costs, trading = request.costs, request.trading
+    assert (costs.taker_fee, costs.maker_fee, costs.fixed_fee, costs.impact) == (0.001, 0.0, 1.5, 0.25)
+    assert costs.HasField("maker_fee")
+    assert not costs.HasField("slippage")
+    assert (trading.direction, trading.fill_model) == (
+        run_pb2.DIRECTION_SHORT,
+        run_pb2.FILL_MODEL_TOUCH_PATH,
+    )
+    assert (trading.sizing.kind, trading.sizing.amount) == (run_pb2.SIZING_KIND_FRACTION, 0.5)
+    stops, rules = trading.stops, trading.rules
+    assert (stops.stop_loss, stops.take_profit, stops.trailing_stop) == (0.03, 0.06, 0.04)
+    assert (rules.min_notional, rules.lot_size, rules.tick_size) == (5.0, 1e-5, 0.01)
+    assert (trading.carry.borrow_rate, trading.participation) == (1e-6, 0.2)
+    paid = [(rate.time.ToDatetime(tzinfo=UTC), rate.rate) for rate in trading.carry.funding]
+    assert paid == [
+        (datetime(2024, 1, 1, 8, tzinfo=UTC), 0.0001),
+        (datetime(2024, 1, 1, 16, tzinfo=UTC), -0.0002),
+        (datetime(2024, 1, 2, tzinfo=UTC), 0.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sizing", "kind", "amount"),
+    [
+        ("all_in", "ALL_IN", None),
+        (("fixed", 1000), "FIXED", 1000.0),
+        (["fraction", 0.5], "FRACTION", 0.5),
+        ("fraction", "FRACTION", None),
+    ],
+)
+def test_sizes_as_they_are_written(sizing: object, kind: str, amount: float | None) -> None:
+    """A word, or a word with an amount; that one is missing is the server's to say."""
+    sent = start_optimization("BTC/USDT", "ma_cross_v1.0", {"x": [1, 2]}, {"sizing": sizing}).trading.sizing
+    assert run_pb2.SizingKind.Name(sent.kind) == f"SIZING_KIND_{kind}"
+    assert (sent.amount if sent.HasField("amount") else None) == amount
+
+
+@pytest.mark.parametrize(
+    ("option", "field", "told"),
+    [
+        ({"sizing": "half"}, "sizing", "must be one of all_in, fraction, fixed, not 'half'"),
+        ({"sizing": 0.5}, "sizing", 'must be "all_in", ("fraction", 0.5) or ("fixed", 1000.0), not 0.5'),
+        ({"sizing": ("fraction", 0.5, 1)}, "sizing", 'must be "all_in"'),
+        ({"sizing": ("fixed", "1000")}, "sizing.amount", "must be a finite number, not '1000'"),
+        ({"direction": "up"}, "direction", "must be one of long, short, both"),
+        ({"fill_model": "maybe"}, "fill_model", "must be one of touch, through, volume, touch_path"),
+        ({"stop_loss": "2 %"}, "stop_loss", "must be a finite number"),
+        ({"maker_fee": float("nan")}, "maker_fee", "must be a finite number"),
+        ({"lot_size": float("inf")}, "lot_size", "must be a finite number"),
+        ({"funding": 0.1}, "funding", "must be pairs of a time and a rate, not 0.1"),
+        ({"funding": {"2024-01-01": 0.1}}, "funding", "must be pairs of a time and a rate"),
+        ({"funding": ["2024-01-01"]}, "funding[0]", "must be pairs of a time and a rate"),
+        ({"funding": [FUNDING[0], ("soon", 0.1)]}, "funding[1].time", "must be a date or time"),
+        ({"funding": [FUNDING[0], (None, 0.1)]}, "funding[1]", "must be pairs of a time and a rate"),
+        ({"funding": [FUNDING[0], ("2024-01-02", "0.1")]}, "funding[1].rate", "must be a finite number"),
+    ],
+)
+def test_terms_of_the_wrong_shape(option: RunOptions, field: str, told: str) -> None:
+    """Each is told under its own name, with what it may be."""
+    with pytest.raises(InvalidInput) as caught:
+        start_backtest("BTC/USDT", "ma_cross_v1.0", option)
+    (violation,) = caught.value.violations
+    assert violation.field == field
+    assert told in violation.description
+
+
 def test_backtest_with_nothing_more_than_it_needs() -> None:
     """What is left out, or None, stays unset: the server has the defaults."""
     request = start_backtest(
-        "BTC/USDT", "ma_cross_v1.0", {"params": None, "fill": None, "initial_cash": None}
+        "BTC/USDT",
+        "ma_cross_v1.0",
+        {"params": None, "fill": None, "initial_cash": None, **dict.fromkeys(TERMS)},
     )
     assert {field.name for field, _ in request.ListFields()} == {"symbol", "strategy_id", "request_id"}
     assert uuid.UUID(request.request_id).version == 4
@@ -118,7 +215,7 @@ def test_unknown_keyword_is_a_type_error_with_a_hint() -> None:
     """A misspelt option is told at once, as Python tells it."""
     with pytest.raises(TypeError, match=r"unexpected keyword argument 'param'; did you mean 'params'"):
         start_backtest("BTC/USDT", "ma_cross_v1.0", {"param": {}})
-    with pytest.raises(TypeError, match=r"'zzz'; it takes algorithm, end_date"):
+    with pytest.raises(TypeError, match=r"'zzz'; it takes algorithm, borrow_rate"):
         start_optimization("BTC/USDT", "ma_cross_v1.0", {}, {"zzz": 1})
 
 

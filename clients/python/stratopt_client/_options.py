@@ -4,7 +4,7 @@ Every one may be left out or be None: the server, or the strategy, then has its 
 """
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal, TypedDict
 
 from stratopt_client._params import Params
@@ -12,6 +12,14 @@ from stratopt_client._times import When
 
 Fill = Literal["next_open", "close"]
 """When an order decided on a bar's close is filled."""
+Direction = Literal["long", "short", "both"]
+"""Which side of the market a strategy may take."""
+Sizing = Literal["all_in"] | tuple[Literal["fraction", "fixed"], float]
+"""How large an opening order is: all cash, a share of it, or an amount of the quote currency."""
+Funding = Iterable[tuple[When, float]]
+"""When longs pay shorts, and how much of the position's value; negative where shorts pay longs."""
+FillModel = Literal["touch", "through", "volume", "touch_path"]
+"""When a resting limit order of a grid fills inside a bar."""
 Target = Literal["sharpe", "return", "drawdown"]
 """What a search makes best."""
 Algorithm = Literal["grid", "random"]
@@ -39,9 +47,36 @@ class RunOptions(TypedDict, total=False):
     end_date: When | None
     """A date without a time includes that day, in UTC."""
     taker_fee: float | None
+    """Of the traded value of orders that take: market orders and stops."""
     slippage: float | None
+    maker_fee: float | None
+    """Of the traded value of resting limit orders; the taker fee where it is left out."""
+    fixed_fee: float | None
+    """Of each order, in the quote currency."""
+    impact: float | None
+    """Further slippage of an order as large as the bar's whole volume."""
     initial_cash: float | None
     fill: Fill | None
+    direction: Direction | None
+    sizing: Sizing | None
+    """`"all_in"`, `("fraction", 0.5)` or `("fixed", 1000.0)`."""
+    stop_loss: float | None
+    """Loss at which a position is closed, a fraction of its entry price."""
+    take_profit: float | None
+    trailing_stop: float | None
+    """Fall from the best price since the entry."""
+    min_notional: float | None
+    """Least value of an opening order that the exchange takes."""
+    lot_size: float | None
+    tick_size: float | None
+    borrow_rate: float | None
+    """What a short pays on its value each bar, a fraction."""
+    funding: Funding | None
+    """Pairs of (time, rate), times ascending; read once."""
+    fill_model: FillModel | None
+    """Of grids alone, as is the next."""
+    participation: float | None
+    """Largest share of a bar's volume that fills under the fill model `volume`."""
     request_id: str | None
     """The same id again gives the same answer; where none is given the client makes one."""
 

@@ -8,7 +8,7 @@ from stratopt.v1.job_pb2 import JobStatus
 from stratopt.v1.market_data_service_pb2 import FileFormat, ImportHeader
 from stratopt.v1.optimization_pb2 import Algorithm, OptimizationTarget
 from stratopt.v1.optimization_service_pb2 import StartOptimizationRequest
-from stratopt.v1.run_pb2 import Costs, Fill
+from stratopt.v1.run_pb2 import Fill
 from stratopt.v1.strategy_pb2 import Strategy
 from stratopt.v1.strategy_service_pb2 import UpdateStrategyRequest
 from stratopt_client._options import (
@@ -24,6 +24,7 @@ from stratopt_client._options import (
 from stratopt_client._params import params_to_proto, ranges_to_proto
 from stratopt_client._shape import UINT64, Shape
 from stratopt_client._times import moment_to_proto
+from stratopt_client._trading import costs_to_proto, trading_to_proto
 
 
 def new_request_id() -> str:
@@ -166,12 +167,11 @@ def _fill_run(
     end = moment_to_proto(shape, "end_date", options.get("end_date"), whole_day=True)
     if end is not None:
         request.end_date.CopyFrom(end)
-    costs = Costs(
-        taker_fee=shape.number("taker_fee", options.get("taker_fee")),
-        slippage=shape.number("slippage", options.get("slippage")),
-    )
+    costs, trading = costs_to_proto(shape, options), trading_to_proto(shape, options)
     if costs.ByteSize():
         request.costs.CopyFrom(costs)
+    if trading.ByteSize():
+        request.trading.CopyFrom(trading)
     cash = shape.number("initial_cash", options.get("initial_cash"))
     if cash is not None:
         request.initial_cash = cash
