@@ -136,14 +136,23 @@ async def test_changed_code_is_not_judged(client: Client, walk: str) -> None:
     assert refusal.value.reason == "STRATEGY_CHANGED"
 
 
-async def test_a_search_at_other_costs_is_no_evidence(client: Client, edge: str) -> None:
-    """The same parameters at other costs are another question."""
-    _, backtest = await searched(client, edge, taker_fee=0.0002)
+@pytest.mark.parametrize(
+    "other", [{"taker_fee": 0.0002}, {"maker_fee": 0.0002}, {"stop_loss": 0.5}, {"direction": "both"}]
+)
+async def test_a_search_on_other_terms_is_no_evidence(
+    client: Client, edge: str, other: dict[str, Any]
+) -> None:
+    """The same parameters at other costs, with a stop or on another side, are another question."""
+    optimization_id, backtest = await searched(client, edge, **other)
     decision = (await client.approvals.approve(STRATEGY, backtest.id)).decision
-    found = decision.evidence
-    searches = [row async for row in client.optimizations.list(symbol=edge)]
-    cheap = {row.id for row in searches if row.costs.taker_fee == 0.0002}
-    assert found.optimization_id not in cheap
+    assert decision.evidence.optimization_id != optimization_id
+
+
+async def test_a_maker_fee_that_is_written_out_changes_nothing(client: Client, edge: str) -> None:
+    """It is the taker fee where it is left out, so a search that names it is the same question."""
+    optimization_id, backtest = await searched(client, edge, maker_fee=0.001)
+    decision = (await client.approvals.approve(STRATEGY, backtest.id)).decision
+    assert decision.evidence.optimization_id == optimization_id
 
 
 async def test_a_loser_is_rejected_with_reasons(client: Client, walk: str) -> None:

@@ -19,6 +19,7 @@ from stratopt_server.domain.runs import (
     Stops,
 )
 from stratopt_server.settings import Settings
+from stratopt_server.strategies.contract import kernels
 from stratopt_server.usecases.requests import CostsRequest, RunRequest, SizingRequest, TradingRequest
 from stratopt_server.usecases.slices import MarketSlice
 
@@ -26,7 +27,7 @@ INITIAL_CASH_MIN, INITIAL_CASH_MAX = 1e-3, 1e15
 """Below, quantities vanish; above, the cents of a quote currency are lost in rounding."""
 IMPACT_MAX = 10.0
 """Slippage of an order as large as the bar's volume: a multiple of the price is no market any more."""
-GRID = "grid"
+GRID = kernels.grid.name
 """Kernel of the strategies that place their own orders."""
 
 
