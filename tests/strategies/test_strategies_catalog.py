@@ -1,6 +1,7 @@
 """What is known about the code of a strategy: built-in code by its text, and nothing of any other."""
 
 import ast
+from itertools import product
 
 import pytest
 
@@ -22,8 +23,25 @@ SEEDS = {
         "1.0",
         {"fast_period": 5, "slow_period": 20, "signal_threshold": 0.02},
     ),
+    "rsi_reversion_v1.0": (
+        "RSI Reversion Strategy",
+        "1.0",
+        {"period": 14, "oversold": 30.0, "overbought": 70.0},
+    ),
+    "bollinger_breakout_v1.0": ("Bollinger Breakout Strategy", "1.0", {"period": 20, "width": 2.0}),
+    "bollinger_reversion_v1.0": ("Bollinger Reversion Strategy", "1.0", {"period": 20, "width": 2.0}),
+    "macd_v1.0": ("MACD Strategy", "1.0", {"fast_period": 12, "slow_period": 26, "signal_period": 9}),
+    "donchian_breakout_v1.0": ("Donchian Breakout Strategy", "1.0", {"entry_period": 20, "exit_period": 10}),
+    "momentum_v1.0": ("Momentum Strategy", "1.0", {"lookback": 90, "threshold": 0.0}),
+    "dca_v1.0": (
+        "Dollar Cost Averaging Strategy",
+        "1.0",
+        {"interval": 24, "order_share": 0.05, "take_profit": 0.1},
+    ),
 }
-"""The documented seed rows."""
+"""The seed rows: the first two as they are documented, the rest at the defaults their field knows them by."""
+TYPES = {"grid", "momentum", "mean_reversion", "breakout", "dca"}
+"""The words of the services around us, and the one they have none for."""
 BUILT_IN_KERNELS = {kernel.name for kernel in vars(kernels).values() if isinstance(kernel, Kernel)}
 
 every_builtin = pytest.mark.parametrize("builtin", BUILTINS, ids=lambda builtin: builtin.id)
@@ -36,7 +54,7 @@ def catalog() -> Catalog:
 
 
 def test_seeds_are_the_documented_ones() -> None:
-    """The built-in strategies are the documented rows, each default in its own kind."""
+    """The built-in strategies are these rows, each default in its own kind."""
     made = {builtin.id: (builtin.name, builtin.version, builtin.default_params) for builtin in BUILTINS}
     assert made == SEEDS
     for builtin in BUILTINS:
@@ -140,9 +158,22 @@ def test_kernel_names_are_the_kernels() -> None:
 
 
 @every_builtin
-def test_engine_takes_the_defaults(builtin: Builtin) -> None:
-    """Where the engine has the kernel, it takes the default parameters."""
+def test_type_is_a_word_of_ours(builtin: Builtin) -> None:
+    """A strategy's type is a word that a trader's routes may know."""
+    assert builtin.contract.strategy_type in TYPES
+
+
+@every_builtin
+def test_engine_takes_what_the_contract_allows(builtin: Builtin) -> None:
+    """The engine takes the defaults, and every mix of least and greatest values that the contract allows."""
     from stratopt_server.engine.catalog import kernel_named
 
-    if builtin.contract.kernel in KERNEL_NAMES:
-        assert len(kernel_named(builtin.contract.kernel).encode([builtin.default_params])) == 1
+    params = builtin.contract.params
+    corners = product(*((spec.minimum, spec.default, spec.maximum) for spec in params.values()))
+    sets = [dict(zip(params, corner, strict=True)) for corner in corners]
+    allowed = [
+        values for values in sets if all(bool(holds(rule, values)) for rule in builtin.contract.constraints)
+    ]
+    assert builtin.default_params in allowed
+    kernel = kernel_named(builtin.contract.kernel)
+    assert kernel.encode(allowed).tolist() == [list(values.values()) for values in allowed]

@@ -11,7 +11,17 @@ from types import ModuleType
 
 from stratopt_server.domain.parameters import ParameterValue
 from stratopt_server.domain.strategy import StrategyContract, hash_code
-from stratopt_server.strategies.builtin import grid, ma_cross
+from stratopt_server.strategies.builtin import (
+    bollinger_breakout,
+    bollinger_reversion,
+    dca,
+    donchian_breakout,
+    grid,
+    ma_cross,
+    macd,
+    momentum,
+    rsi_reversion,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +57,28 @@ def _builtin(module: ModuleType, *, strategy_id: str, name: str, version: str) -
 BUILTINS = (
     _builtin(ma_cross, strategy_id="ma_cross_v1.0", name="Moving Average Cross Strategy", version="1.0"),
     _builtin(grid, strategy_id="grid_v1.2", name="Grid Trading Strategy", version="1.2"),
+    _builtin(rsi_reversion, strategy_id="rsi_reversion_v1.0", name="RSI Reversion Strategy", version="1.0"),
+    _builtin(
+        bollinger_breakout,
+        strategy_id="bollinger_breakout_v1.0",
+        name="Bollinger Breakout Strategy",
+        version="1.0",
+    ),
+    _builtin(
+        bollinger_reversion,
+        strategy_id="bollinger_reversion_v1.0",
+        name="Bollinger Reversion Strategy",
+        version="1.0",
+    ),
+    _builtin(macd, strategy_id="macd_v1.0", name="MACD Strategy", version="1.0"),
+    _builtin(
+        donchian_breakout,
+        strategy_id="donchian_breakout_v1.0",
+        name="Donchian Breakout Strategy",
+        version="1.0",
+    ),
+    _builtin(momentum, strategy_id="momentum_v1.0", name="Momentum Strategy", version="1.0"),
+    _builtin(dca, strategy_id="dca_v1.0", name="Dollar Cost Averaging Strategy", version="1.0"),
 )
 """The strategies every database is seeded with."""
 

@@ -22,5 +22,12 @@ class Kernel:
 class kernels:  # noqa: N801 - strategies read `kernels.grid`, as a module of names would
     """The compiled strategies there are."""
 
+    bollinger_breakout = Kernel("bollinger_breakout")
+    bollinger_reversion = Kernel("bollinger_reversion")
+    dca = Kernel("dca")
+    donchian_breakout = Kernel("donchian_breakout")
     grid = Kernel("grid")
     ma_cross = Kernel("ma_cross")
+    macd = Kernel("macd")
+    momentum = Kernel("momentum")
+    rsi_reversion = Kernel("rsi_reversion")
