@@ -45,7 +45,12 @@ STATUS_OF = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: HTTPStatus.TOO_MANY_REQUESTS,
     grpc.StatusCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-NESTED_IN_PROTO = ("costs.", "strategy.")
+NESTED_IN_PROTO = (
+    "costs.",
+    "strategy.",
+    *(f"trading.{part}." for part in ("stops", "rules", "carry")),
+    "trading.",
+)
 """Messages of the protocol whose fields stand at the top of a request here."""
 
 
@@ -183,11 +188,15 @@ def _field(violation: Violation, renamed: dict[str, str]) -> FieldProblem:
 
 def _fault(fault: dict[str, Any]) -> FieldProblem:
     """Describe what pydantic found, in the words of the other errors."""
-    kind, place = str(fault["type"]), [str(part) for part in fault["loc"]]
+    kind, place = str(fault["type"]), [_step(part) for part in fault["loc"]]
     # The first part says whether it stood in body, query, path or header; a union adds its members.
     names = [part for part in place[1:] if not part.startswith(("constrained-", "function-", "literal["))]
+    field = ".".join(names).replace(".[", "[") or place[0]
     reasons = {"missing": "REQUIRED", "extra_forbidden": "UNKNOWN_FIELD"}
     text = "there is no such field" if kind == "extra_forbidden" else str(fault["msg"])
-    return FieldProblem(
-        field=".".join(names) or place[0], reason=reasons.get(kind, kind.upper()), message=text
-    )
+    return FieldProblem(field=field, reason=reasons.get(kind, kind.upper()), message=text)
+
+
+def _step(part: str | int) -> str:
+    """One step of a field's path: a name, or a place in a list."""
+    return f"[{part}]" if isinstance(part, int) else part

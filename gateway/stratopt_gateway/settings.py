@@ -24,8 +24,8 @@ class Settings(BaseSettings):
     """Address of the gRPC server behind this gateway."""
     log_level: str = "INFO"
 
-    body_bytes_max: PositiveInt = 1_048_576
-    """Size of a request's body; a larger one is refused with 413."""
+    body_bytes_max: PositiveInt = 4_194_304
+    """Size of a request's body, decades of funding included; a larger one is refused with 413."""
     call_seconds_max: PositiveFloat = 30.0
     """How long the server may take for a plain call; over it the answer is 504."""
     long_call_seconds_max: PositiveFloat = 120.0

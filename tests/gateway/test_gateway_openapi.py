@@ -127,3 +127,22 @@ def test_request_examples_have_their_own_shape(http: httpx.Client) -> None:
     assert schemas["StartBacktest"]["required"] == ["symbol", "strategy_id", "start_date", "end_date"]
     assert schemas["BacktestStarted"]["properties"]["estimated_time"]["type"] == "integer"
     assert schemas["Approve"]["required"] == ["strategy_id", "backtest_id"]
+
+
+def test_terms_explain_themselves(http: httpx.Client) -> None:
+    """Both kinds of run take the same terms, none of them required, each with what it means."""
+    schemas = http.get("/openapi.json").json()["components"]["schemas"]
+    terms = {
+        *("taker_fee", "maker_fee", "fixed_fee", "slippage", "impact", "borrow_rate", "funding", "direction"),
+        *("sizing", "stop_loss", "take_profit", "trailing_stop", "min_notional", "lot_size", "tick_size"),
+        *("fill", "fill_model", "participation"),
+    }
+    for name in ("StartBacktest", "StartOptimization"):
+        fields = schemas[name]["properties"]
+        assert terms <= set(fields)
+        assert not terms & set(schemas[name]["required"])
+        assert all(fields[term]["description"] for term in terms)
+    for name in ("BacktestStatus", "OptimizationStatus", "Report"):
+        assert terms <= set(schemas[name]["required"])
+    assert schemas["Sizing"]["required"] == ["kind"]
+    assert "run_status" in schemas["Metrics"]["required"]

@@ -2,7 +2,7 @@
 
 import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -15,8 +15,27 @@ RUN = {"strategy_id": "ma_cross_v1.0", "start_date": "2023-01-01", "end_date": "
 METRICS = {
     "total_return", "cagr", "sharpe_ratio", "sortino_ratio", "calmar_ratio", "volatility", "max_drawdown",
     "trade_count", "open_trade_count", "win_rate", "profit_factor", "expectancy", "exposure", "fees_paid",
-    "final_equity", "bar_count",
+    "final_equity", "bar_count", "longest_drawdown_bars", "turnover", "var_95", "cvar_95", "skewness",
+    "kurtosis", "carry_paid", "refused_min_notional", "refused_lot_size", "refused_no_cash",
+    "refused_no_volume", "run_status",
 }  # fmt: skip
+TERMS = {
+    "taker_fee": 0.002, "maker_fee": 0.0002, "fixed_fee": 0.01, "slippage": 0.001, "impact": 0.25,
+    "borrow_rate": 1e-6, "direction": "both", "sizing": {"kind": "fraction", "amount": 0.5},
+    "stop_loss": 0.2, "take_profit": 1.5, "trailing_stop": 0.3, "min_notional": 1.0, "lot_size": 1e-5,
+    "tick_size": 0.01, "fill": "close",
+    "funding": [
+        {"time": "2023-01-01T08:00:00Z", "rate": 0.0001},
+        {"time": "2023-01-01T16:00:00Z", "rate": -0.0001},
+    ],
+}  # fmt: skip
+DEFAULT_TERMS = {
+    "taker_fee": 0.001, "maker_fee": 0.001, "fixed_fee": 0.0, "slippage": 0.0005, "impact": 0.0,
+    "borrow_rate": 0.0, "direction": "long", "sizing": {"kind": "all_in", "amount": None},
+    "stop_loss": None, "take_profit": None, "trailing_stop": None, "min_notional": 0.0, "lot_size": 0.0,
+    "tick_size": 0.0, "fill": "next_open", "funding": [], "fill_model": "through", "participation": 0.1,
+}  # fmt: skip
+"""The terms that are shown where none is asked for."""
 
 
 def test_health_names_every_part(http: httpx.Client) -> None:
@@ -46,6 +65,37 @@ def test_backtest_from_start_to_metrics(http: httpx.Client, walk: str) -> None:
     assert set(status["metrics"]) == METRICS
     assert status["metrics"]["bar_count"] == 31 * 24
     assert status["params"] == {"fast_period": 5, "slow_period": 20, "signal_threshold": 0.02}
+    assert {name: status[name] for name in DEFAULT_TERMS} == DEFAULT_TERMS
+    assert status["fill_bracket"] == []
+
+
+def test_terms_are_taken_as_they_are_written(http: httpx.Client, walk: str) -> None:
+    """Costs, side, sizes, stops, rules and carry come back under their own names; a day begins at 0:00."""
+    wanted = {**RUN, "symbol": walk, **TERMS}
+    task_id = http.post("/api/backtest/start", json=wanted).json()["task_id"]
+    told = http.get("/api/backtest/status", params={"task_id": task_id}).json()
+    assert {name: told[name] for name in TERMS} == TERMS
+    by_day = {**wanted, "funding": [{"time": "2023-01-02", "rate": 0}], "sizing": {"kind": "all_in"}}
+    task_id = http.post("/api/backtest/start", json=by_day).json()["task_id"]
+    told = http.get("/api/backtest/status", params={"task_id": task_id}).json()
+    assert told["funding"] == [{"time": "2023-01-02T00:00:00Z", "rate": 0.0}]
+    assert told["sizing"] == {"kind": "all_in", "amount": None}
+
+
+def test_decades_of_funding_fit_into_a_request(http: httpx.Client, walk: str) -> None:
+    """As many rates as the server takes pass the gateway, and come back; one more is refused by name."""
+    day = datetime(2000, 1, 1, tzinfo=UTC)
+    rates = [
+        {"time": (day + timedelta(minutes=number)).isoformat(), "rate": -0.000123456789}
+        for number in range(50_001)
+    ]
+    wanted = {**RUN, "symbol": walk, "funding": rates[1:]}
+    answer = http.post("/api/backtest/start", json=wanted)
+    assert answer.status_code == 200, answer.text
+    told = http.get("/api/backtest/status", params={"task_id": answer.json()["task_id"]}).json()
+    assert len(told["funding"]) == 50_000
+    said = problem_of(http.post("/api/backtest/start", json={**wanted, "funding": rates}), 422)
+    assert [fault["reason"] for fault in said["errors"]] == ["TOO_MANY_FUNDING_RATES"]
 
 
 def test_day_without_time_ends_with_the_day(http: httpx.Client, walk: str) -> None:
@@ -121,9 +171,8 @@ def test_every_target_and_option_is_taken(http: httpx.Client, walk: str) -> None
         "exchange": "test",
         "timeframe": "1h",
         "initial_cash": 500,
+        **TERMS,
         "taker_fee": 0,
-        "slippage": 0.001,
-        "fill": "close",
         "start_date": "2023-01-01",
         "end_date": "2023-02-01",
         "request_id": "gateway-every-option",
@@ -131,16 +180,7 @@ def test_every_target_and_option_is_taken(http: httpx.Client, walk: str) -> None
     first = http.post("/api/optimization/start", json=wanted).json()["optimization_id"]
     assert http.post("/api/optimization/start", json=wanted).json()["optimization_id"] == first
     found = done(http, "/api/optimization/status", optimization_id=first)
-    for name in (
-        "algorithm",
-        "seed",
-        "holdout",
-        "min_trades",
-        "fixed_params",
-        "fill",
-        "slippage",
-        "taker_fee",
-    ):
+    for name in ("algorithm", "seed", "holdout", "min_trades", "fixed_params", *TERMS):
         assert found[name] == wanted[name], name
     assert (found["initial_cash"], found["stop_reason"]) == (500.0, "exhausted")
 
@@ -210,6 +250,8 @@ def test_report_in_all_its_parts(http: httpx.Client, report_id: str) -> None:
     whole = http.get(f"/api/reports/{report_id}", params={"trades": True, "series": True}).json()
     closed = [trade for trade in whole["trades"] if not trade["open"]]
     assert len(closed) == report["metrics"]["trade_count"]
+    assert not any(trade["short"] or trade["carry"] for trade in whole["trades"])
+    assert {name: report[name] for name in DEFAULT_TERMS} == DEFAULT_TERMS
     assert len(whole["series"]["equity"]) == report["metrics"]["bar_count"]
     assert whole["series"]["equity"][-1] == report["metrics"]["final_equity"]
     page = http.get(f"/api/reports/{report_id}/html")

@@ -1,6 +1,6 @@
 """Backtests."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,13 +11,11 @@ from stratopt_gateway.schemas.base import (
     Failure,
     Metrics,
     Params,
-    RunAnswer,
-    RunRequest,
     Word,
     eta_seconds,
     fraction_done,
-    run_fields,
 )
+from stratopt_gateway.schemas.run import FillModel, RunAnswer, RunRequest, run_fields
 
 TASK_ID = "bt_1m83w2wbg8y3q3mda"
 
@@ -59,6 +57,24 @@ class BacktestStarted(Backtest):
     estimated_time: int = Field(description="Seconds until it should be done, roughly.", ge=1, examples=[2])
 
 
+class BracketRun(BaseModel):
+    """The same run of a grid under another fill model."""
+
+    fill_model: FillModel
+    metrics: Metrics
+
+
+Bracket = Annotated[
+    list[BracketRun],
+    Field(
+        description=(
+            "Of a grid that succeeded: the same run under touch, through and volume, the kindest first, as "
+            "nobody knows which is true. Of other strategies empty."
+        )
+    ),
+]
+
+
 class BacktestStatus(RunAnswer, Backtest):
     """A backtest as it stands."""
 
@@ -67,6 +83,7 @@ class BacktestStatus(RunAnswer, Backtest):
     eta_seconds: float | None = Field(description="Seconds until the end, once measured.")
     params: Params = Field(description="Every parameter of the strategy.")
     metrics: Metrics | None = Field(description="Set once it succeeded.")
+    fill_bracket: Bracket
     failure: Failure | None = Field(description="Set if it failed.")
 
     @classmethod
@@ -95,6 +112,7 @@ class Report(RunAnswer, ReportId):
 
     params: Params
     metrics: Metrics
+    fill_bracket: Bracket
 
     @classmethod
     def of(cls, backtest: BacktestMessage) -> Self:
@@ -106,14 +124,16 @@ class Trade(BaseModel):
     """A round trip, or the position still open at the end."""
 
     entry_time: str
-    entry_price: float
+    entry_price: float = Field(description="Slippage included.")
     exit_time: str | None
-    exit_price: float
+    exit_price: float = Field(description="Slippage included; of an open one the last close.")
     size: float
-    profit: float = Field(description="After fees, in the quote currency.")
-    return_: float = Field(alias="return", description="Profit / value bought.")
+    profit: float = Field(description="After fees and carry, in the quote currency.")
+    return_: float = Field(alias="return", description="Profit / value at the entry.")
     fees: float
     open: bool
+    short: bool = Field(description="Whether it was sold first and bought back.")
+    carry: float = Field(description="Borrow and funding paid while it was held; negative where received.")
 
 
 class Series(BaseModel):
@@ -122,7 +142,7 @@ class Series(BaseModel):
     bar_time_us: list[int] = Field(description="Open times, microseconds since 1970-01-01 UTC.")
     equity: list[float | None]
     drawdown: list[float | None]
-    position: list[float | None]
+    position: list[float | None] = Field(description="Quantity held at each close; negative when short.")
     benchmark_equity: list[float | None]
 
 

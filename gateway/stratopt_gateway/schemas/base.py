@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 Word = Literal["pending", "running", "succeeded", "failed", "cancelled"]
 """Where a job stands."""
-Fill = Literal["next_open", "close"]
+RunStatus = Literal["traded", "never_traded", "liquidated"]
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """A time in an answer: ISO 8601, UTC."""
 
@@ -53,34 +53,6 @@ class Request(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
-class RunRequest(Request):
-    """What every run is asked with."""
-
-    symbol: str = Field(description="Symbol of the bars, BASE/QUOTE.", examples=["RNDR/USDT"])
-    strategy_id: str = Field(description="The strategy to run.", examples=["grid_v1.2"])
-    exchange: str | None = Field(None, description="Exchange of the bars; needed where several have them.")
-    timeframe: str | None = Field(
-        None, description="Length of a bar; needed where there are several.", examples=["1h"]
-    )
-    initial_cash: float | None = Field(None, description="Cash at the start, in the quote currency.")
-    taker_fee: float | None = Field(
-        None, description="Fee on the traded value, a fraction.", examples=[0.001]
-    )
-    slippage: float | None = Field(
-        None, description="How far each fill moves against you, a fraction.", examples=[0.0005]
-    )
-    fill: Fill | None = Field(
-        None, description="When an order decided on a bar's close is filled; not given: at the next open."
-    )
-    request_id: str | None = Field(
-        None, description="The same id and body again give the same answer for 24 hours."
-    )
-
-    def options(self) -> dict[str, Any]:
-        """Return everything but what and whom the run is about, as the client's keyword arguments."""
-        return self.model_dump(exclude={"symbol", "strategy_id", "param_ranges"})
-
-
 class Failure(BaseModel):
     """Why a job failed."""
 
@@ -108,6 +80,29 @@ class Metrics(BaseModel):
     fees_paid: float | None = Field(description="In the quote currency.")
     final_equity: float | None = Field(description="In the quote currency.")
     bar_count: int = Field(description="Bars in the run.")
+    longest_drawdown_bars: int | None = Field(
+        description="Most consecutive bars whose equity is below an earlier peak."
+    )
+    turnover: float | None = Field(description="Traded value a year / mean equity.")
+    var_95: float | None = Field(description="Loss that 95 % of the days stay below.")
+    cvar_95: float | None = Field(description="Mean loss of the worst 5 % of the days.")
+    skewness: float | None = Field(description="Of the returns per bar.")
+    kurtosis: float | None = Field(description="Of the returns per bar, not excess: 3 is normal.")
+    carry_paid: float | None = Field(
+        description="Borrow and funding paid, in the quote currency; negative where received."
+    )
+    refused_min_notional: int | None = Field(description="Opening orders below the exchange's least value.")
+    refused_lot_size: int | None = Field(description="Opening orders that rounded to no lot.")
+    refused_no_cash: int | None = Field(description="Opening orders for which there was no cash.")
+    refused_no_volume: int | None = Field(
+        description="Orders in bars without volume, where the price of an order depends on the volume."
+    )
+    run_status: RunStatus = Field(
+        description=(
+            "never_traded: no signal, or every order was refused. liquidated: the equity of a short fell to "
+            "0, and nothing was traded after."
+        )
+    )
 
 
 class Progress(BaseModel):
@@ -118,29 +113,6 @@ class Progress(BaseModel):
     rate: float | None = Field(description="Units a second, once measured.")
     eta_seconds: float | None = Field(description="Seconds until the end at that rate, once measured.")
     stage: str = Field(description="What the job does now.")
-
-
-class RunAnswer(BaseModel):
-    """What every run is described with, defaults filled in."""
-
-    strategy_id: str
-    symbol: str
-    exchange: str
-    timeframe: str
-    start_date: Moment = Field(description="Open time of the first bar.")
-    end_date: Moment = Field(description="Open time of the last bar.")
-    initial_cash: float
-    taker_fee: float
-    slippage: float
-    fill: Fill
-    create_time: Moment
-    start_time: Moment | None
-    end_time: Moment | None
-
-
-def run_fields(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run as `to_dict` has it with its costs at the top, as requests have them."""
-    return {**plain, **(plain["costs"] or {})}
 
 
 def fraction_done(plain: Mapping[str, Any]) -> float:

@@ -15,13 +15,11 @@ from stratopt_gateway.schemas.base import (
     Moment,
     ParamRanges,
     Params,
-    RunAnswer,
-    RunRequest,
     Word,
     eta_seconds,
     fraction_done,
-    run_fields,
 )
+from stratopt_gateway.schemas.run import RunAnswer, RunRequest, run_fields
 
 OPTIMIZATION_ID = "opt_1m83w2wbg8y3q3mda"
 Target = Literal["sharpe", "return", "drawdown"]
