@@ -92,12 +92,6 @@ BAD_SEARCHES: list[tuple[dict[str, Any], int, str, str]] = [
     ({"seed": -1}, 422, "GREATER_THAN_EQUAL", "seed"),
     ({"holdout": 0.99}, 422, "HOLDOUT_OUT_OF_RANGE", "holdout"),
     ({"end_date": "2023-01-01", "holdout": 0.9}, 412, "TOO_FEW_BARS", "holdout"),
-    (
-        {"strategy_id": "grid_v1.2", "param_ranges": {"grid_num": [5, 9]}},
-        412,
-        "STRATEGY_NOT_RUNNABLE",
-        "strategy_id",
-    ),
 ]
 NOT_JSON = [
     b"",
@@ -275,6 +269,15 @@ def test_strategies_that_cannot_be(http: httpx.Client, report_id: str) -> None:
     assert faults(problem_of(http.put("/api/strategies/grid_v1.2", json={"id": "x"}), 422)) == [
         ("id", "UNKNOWN_FIELD")
     ]
+
+
+def test_uploaded_code_is_not_run(http: httpx.Client, walk: str) -> None:
+    """It is stored; a backtest or a search of it is refused with the reason."""
+    assert http.post("/api/strategies", json={**STRATEGY, "id": "rest_uploaded"}).is_success
+    for path, good in ((START, RUN), (SEARCH, HUNT)):
+        said = problem_of(http.post(path, json={**good, "symbol": walk, "strategy_id": "rest_uploaded"}), 412)
+        assert ("strategy_id", "STRATEGY_NOT_RUNNABLE") in faults(said)
+    assert http.delete("/api/strategies/rest_uploaded").is_success
 
 
 def test_approvals_that_cannot_be(http: httpx.Client, walk: str, report_id: str) -> None:
