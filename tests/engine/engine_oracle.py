@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from stratopt_server.domain.market import Bars
-from stratopt_server.domain.metrics import Metrics
+from stratopt_server.domain.metrics import Metrics, RunStatus
 from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.runs import Fill, RunTerms
 
 NOISE = 1e-10
 SMALLEST_SIZE = 1e-8
+DAY = 86_400_000_000
 
 
 def distances(close: list[float], fast: int, slow: int) -> list[float | None]:
@@ -40,6 +41,8 @@ class Account:
     units: float = 0.0
     paid: float = 0.0
     fees: float = 0.0
+    traded: float = 0.0
+    refused: int = 0
     profits: list[float] = field(default_factory=list)
 
     def buy(self, price: float) -> None:
@@ -47,7 +50,9 @@ class Account:
         filled = price * (1 + self.terms.costs.slippage)
         spent = self.cash / (1 + self.terms.costs.taker_fee)
         if self.cash <= 1e-12 or spent / filled < SMALLEST_SIZE:
+            self.refused += 1
             return
+        self.traded += spent
         self.fees += self.cash - spent
         self.paid, self.units, self.cash = self.cash, spent / filled, 0.0
 
@@ -56,6 +61,7 @@ class Account:
         value = self.units * price * (1 - self.terms.costs.slippage)
         fee = value * self.terms.costs.taker_fee
         self.fees += fee
+        self.traded += value
         self.cash, self.units = value - fee, 0.0
         profit = self.cash - self.paid
         self.profits.append(0.0 if abs(profit) <= 1e-12 * self.paid else profit)
@@ -77,14 +83,49 @@ def run(bars: Bars, params: Params, terms: RunTerms) -> Metrics:
             account.sell(price)
         equity.append(account.cash + account.units * close)
         held += account.units > 0
-    return measure(equity, held, account)
+    return measure(bars, equity, held, account)
 
 
-def measure(equity: list[float], held: int, account: Account) -> Metrics:
+def changes(equity: list[float], start: float) -> list[float]:
+    """Returns from each figure to the next; of nothing there is none."""
+    before = [start, *equity[:-1]]
+    return [now / then - 1 if then > 0 else 0.0 for now, then in zip(equity, before, strict=True)]
+
+
+def longest_drawdown(equity: list[float], start: float) -> int:
+    """Most closes in a row below an earlier peak, rounding aside."""
+    peak, under, longest = start, 0, 0
+    for now in equity:
+        peak = max(peak, now)
+        under = under + 1 if now < peak * (1 - NOISE) else 0
+        longest = max(longest, under)
+    return longest
+
+
+def standardised(returns: list[float], power: int) -> float | None:
+    """Mean power of the distances from the mean, over the same power of their root mean square."""
+    mean = math.fsum(returns) / len(returns)
+    variance = math.fsum((r - mean) ** 2 for r in returns) / len(returns)
+    if math.sqrt(variance) <= NOISE:
+        return None
+    return math.fsum((r - mean) ** power for r in returns) / len(returns) / variance ** (power / 2)
+
+
+def tail(bars: Bars, equity: list[float], start: float) -> tuple[float, float]:
+    """Value at risk and mean loss of the worst days: of the last equity of each UTC day."""
+    last = dict(zip((bars.time // DAY).tolist(), equity, strict=True))
+    days = sorted(changes(list(last.values()), start))
+    place = 0.05 * (len(days) - 1)
+    low, high = days[int(place)], days[min(int(place) + 1, len(days) - 1)]
+    worst = days[: int(place) + 1]
+    return -(low + (place - int(place)) * (high - low)), -math.fsum(worst) / len(worst)
+
+
+def measure(bars: Bars, equity: list[float], held: int, account: Account) -> Metrics:
     """Compute the metrics as domain.metrics defines them."""
     terms, count, profits = account.terms, len(equity), account.profits
-    before = [terms.initial_cash, *equity[:-1]]
-    returns = [now / then - 1 if then > 0 else 0.0 for now, then in zip(equity, before, strict=True)]
+    returns = changes(equity, terms.initial_cash)
+    value_at_risk, tail_loss = tail(bars, equity, terms.initial_cash)
     mean = math.fsum(returns) / count
     year = terms.bars_per_year
     variance = math.fsum((r - mean) ** 2 for r in returns) / (count - 1) if count > 1 else None
@@ -115,4 +156,16 @@ def measure(equity: list[float], held: int, account: Account) -> Metrics:
         fees_paid=account.fees,
         final_equity=equity[-1],
         bar_count=count,
+        longest_drawdown_bars=longest_drawdown(equity, terms.initial_cash),
+        turnover=account.traded * year / math.fsum(equity) if math.fsum(equity) > 0 else None,
+        var_95=value_at_risk,
+        cvar_95=tail_loss,
+        skewness=standardised(returns, 3),
+        kurtosis=standardised(returns, 4),
+        carry_paid=0.0,
+        refused_min_notional=0,
+        refused_lot_size=0,
+        refused_no_cash=account.refused,
+        refused_no_volume=0,
+        run_status=RunStatus.TRADED if profits or account.units else RunStatus.NEVER_TRADED,
     )

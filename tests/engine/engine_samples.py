@@ -8,7 +8,12 @@ from numpy.typing import ArrayLike
 
 from stratopt_server.domain.market import Bars
 from stratopt_server.domain.parameters import Params
-from stratopt_server.domain.runs import Costs, Fill, RunTerms
+from stratopt_server.domain.runs import Carry, Costs, Fill, RunTerms
+from stratopt_server.engine.catalog import kernel_named
+from stratopt_server.engine.kernels.rules import decide_nb
+from stratopt_server.engine.kernels.signals import Codes
+from stratopt_server.engine.kernels.tables import build_tables
+from stratopt_server.engine.prepare import market_of
 
 MARKET = Path(__file__).parents[3] / "shared" / "data" / "market"
 """Real market data beside the project; absent elsewhere."""
@@ -52,6 +57,15 @@ def terms_of(
 def params_of(fast: int, slow: int, threshold: float = 0.0) -> Params:
     """Make one parameter set of ma_cross."""
     return {"fast_period": fast, "slow_period": slow, "signal_threshold": threshold}
+
+
+def codes_of(kernel: str, bars: Bars, params: Params) -> Codes:
+    """Compute the signals of a built-in strategy, a code for each bar."""
+    compiled, codes = kernel_named(kernel), np.zeros(len(bars), dtype=np.uint8)
+    market = market_of(bars, Carry())
+    tables = build_tables(market.close)
+    decide_nb(compiled.number, market, tables, compiled.encode([params])[0], codes)
+    return codes
 
 
 def market_files() -> list[Path]:

@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 import vectorbt as vbt
 from engine_oracle import nearest_tie, run
-from engine_samples import bars_of, market_files, params_of, random_bars, read_bars, terms_of
+from engine_samples import bars_of, codes_of, market_files, params_of, random_bars, read_bars, terms_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stratopt_server.domain.market import Bars
 from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.runs import Fill, RunTerms
-from stratopt_server.engine.catalog import kernel_named
-from stratopt_server.engine.prepare import prepare
+from stratopt_server.engine.kernels.signals import LONG_ENTRY, LONG_EXIT
 from stratopt_server.engine.report import disagreements, make_report
 from stratopt_server.engine.sweep import Sweeper, sweep
 
@@ -121,13 +120,12 @@ def test_sweep_and_report_agree_on_real_bars(path: object) -> None:
 def test_agrees_with_plain_vectorbt(fill: Fill) -> None:
     """vectorbt, called as its documentation shows and given the same booleans, finds the same figures."""
     bars, terms, params = random_bars(20_000, seed=7), terms_of(fill=fill), params_of(8, 40, 0.0005)
-    kernel = kernel_named("ma_cross")
-    signals = kernel.signals(prepare(bars, fill), kernel.encode([params]))
-    moved = np.concatenate(([0], signals[:-1])) if fill is Fill.NEXT_OPEN else signals
+    codes = codes_of("ma_cross", bars, params)
+    moved = np.concatenate(([0], codes[:-1])) if fill is Fill.NEXT_OPEN else codes
     portfolio = vbt.Portfolio.from_signals(
         bars.close,
-        entries=moved > 0,
-        exits=moved < 0,
+        entries=moved & LONG_ENTRY > 0,
+        exits=moved & LONG_EXIT > 0,
         price=bars.open if fill is Fill.NEXT_OPEN else bars.close,
         fees=terms.costs.taker_fee,
         slippage=terms.costs.slippage,

@@ -74,7 +74,7 @@ class Metrics:
     var_95: float | None = None
     """Loss that 95 % of the days stay below: minus the 5 % quantile (linear) of the daily returns."""
     cvar_95: float | None = None
-    """Mean loss of the worst days: minus the mean of the floor(0.05 (T - 1)) + 1 lowest of T daily returns."""
+    """Mean loss of the worst days: minus the mean of the floor(0.05 (T-1)) + 1 lowest of T daily returns."""
     skewness: float | None = None
     """m3 / m2^1.5 of the returns per bar, biased."""
     kurtosis: float | None = None

@@ -90,7 +90,7 @@ class Sizing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stops:
-    """Exits that wait inside the bars, as fractions of the mean entry price, slippage included. None: none."""
+    """Exits that wait inside the bars, as shares of the mean entry price, slippage included; None: none."""
 
     stop_loss: float | None = None
     take_profit: float | None = None

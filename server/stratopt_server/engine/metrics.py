@@ -1,9 +1,9 @@
 """When a ratio of a run is defined, and when two ways of computing a run agree."""
 
 import math
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
-from stratopt_server.domain.metrics import Metrics
+from stratopt_server.domain.metrics import Metrics, ReturnMoments
 
 NOISE = 1e-10
 """A deviation of returns, or a drawdown, up to this is rounding: no ratio to it is defined."""
@@ -15,6 +15,64 @@ DENOMINATORS = {
     "calmar_ratio": "max_drawdown",
 }
 """What a ratio divides by: where that is small, the rounding of its numerator weighs more."""
+
+
+@dataclass(frozen=True, slots=True)
+class PowerSums:
+    """How many returns there are, and the sums of their first four powers."""
+
+    count: int
+    first: float
+    second: float
+    third: float
+    fourth: float
+
+    @property
+    def mean(self) -> float:
+        """Mean return."""
+        return self.first / self.count
+
+    @property
+    def _variance(self) -> float:
+        """Mean squared distance from the mean."""
+        return max(0.0, self.second - self.mean * self.first) / self.count
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation with ddof 1; None of a single return."""
+        if self.count < 2:
+            return None
+        return math.sqrt(self._variance * self.count / (self.count - 1))
+
+    @property
+    def skewness(self) -> float | None:
+        """m3 / m2^1.5, biased; None where the returns do not vary."""
+        mean, variance = self.mean, self._variance
+        # Products, not powers: these are infinite where they are too large, and a power raises.
+        cube = mean * mean * mean
+        third = self.third / self.count - 3.0 * mean * self.second / self.count + 2.0 * cube
+        return self._standardised(third, variance * math.sqrt(variance))
+
+    @property
+    def kurtosis(self) -> float | None:
+        """m4 / m2^2, biased and not excess; None where the returns do not vary."""
+        mean, variance = self.mean, self._variance
+        fourth = self.fourth / self.count - 4.0 * mean * self.third / self.count
+        square = mean * mean
+        fourth += 6.0 * square * self.second / self.count - 3.0 * square * square
+        return self._standardised(fourth, variance * variance)
+
+    def _standardised(self, moment: float, scale: float) -> float | None:
+        if not NOISE < math.sqrt(self._variance) < math.inf:
+            return None
+        return ratio(moment, scale)
+
+    def moments(self) -> ReturnMoments | None:
+        """Put together what the statistics of a Sharpe ratio need; None where the returns do not vary."""
+        deviation, skewness, kurtosis = self.deviation, self.skewness, self.kurtosis
+        if deviation is None or skewness is None or kurtosis is None:
+            return None
+        return ReturnMoments(self.count, self.mean / deviation, skewness, kurtosis)
 
 
 def annual_growth(total_return: float, years_inverse: float) -> float | None:
@@ -56,8 +114,8 @@ def _absolute(name: str, a: Metrics, b: Metrics) -> float:
     return ABSOLUTE / max(NOISE, min(1.0, *(1.0 if value is None else value for value in values)))
 
 
-def _agree(left: float | None, right: float | None, absolute: float) -> bool:
+def _agree(left: object, right: object, absolute: float) -> bool:
     """Tell whether two values of a metric are equal within the tolerance."""
-    if left is None or right is None:
+    if not (isinstance(left, int | float) and isinstance(right, int | float)):
         return left is right
     return abs(left - right) <= absolute + RELATIVE * max(abs(left), abs(right))

@@ -54,6 +54,10 @@ $drawdown
 <section><h2>Figures</h2><table class="pairs">$metrics</table></section>
 <section><h2>What it was run with</h2><table class="pairs">$inputs</table></section>
 </div>
+$bracket
+<section><h2>Deepest drawdowns</h2>
+<div class="scroll" tabindex="0" role="region" aria-label="Deepest drawdowns">
+<table>$falls</table></div></section>
 <section><h2>Returns by month</h2>
 <div class="scroll" tabindex="0" role="region" aria-label="Returns by month">
 <table>$months</table></div></section>

@@ -1,46 +1,86 @@
 """A backtest, inside its process: both paths through the engine, then the report."""
 
-from stratopt_server.domain.jobs import BacktestResult, JobStatus, Progress
-from stratopt_server.domain.runs import BacktestSpec
+from dataclasses import replace
+
+from stratopt_server.domain.jobs import BacktestResult, BracketRun, JobStatus, Progress
+from stratopt_server.domain.market import Bars
+from stratopt_server.domain.metrics import Metrics
+from stratopt_server.domain.report import Report
+from stratopt_server.domain.runs import BacktestSpec, FillModel
 from stratopt_server.engine.html import render_html
-from stratopt_server.engine.report import disagreements, make_report
+from stratopt_server.engine.names import GRID
+from stratopt_server.engine.report import PathsDisagree, disagreements, make_report
 from stratopt_server.engine.sweep import sweep
 from stratopt_server.jobs.channel import JobFailure
 from stratopt_server.jobs.context import JobContext
 from stratopt_server.usecases.backtests import STAGES
 
+BRACKET = (FillModel.TOUCH, FillModel.THROUGH, FillModel.VOLUME)
+"""The fill models that a grid is always run under, the kindest first."""
+
 
 def run_backtest(context: JobContext, spec: BacktestSpec) -> None:
     """Run it and store its report, its result and its final status in one transaction."""
-    kernel, terms = context.contract.kernel, spec.scenario.terms
     _announce(context, 0)
     bars = context.bars()
     _announce(context, 1)
-    report = make_report(kernel, bars, spec.params, terms)
-    swept = sweep(kernel, bars, [spec.params], terms)[0]
-    # The search believes the sweep path and the user the report path: a run on which they differ
-    # has no result.
-    if differences := disagreements(swept, report.metrics):
-        raise JobFailure(
-            "PATHS_DISAGREE",
-            f"the engine's two paths differ: {'; '.join(differences)}. This is a fault of the server",
-            metrics="; ".join(differences),
-        )
+    result = _both_paths(context.contract.kernel, bars, spec)
+    bracket = _bracket(context.contract.kernel, bars, spec, result.metrics)
     _announce(context, 2)
-    html = render_html(spec, report)
+    html = render_html(spec, result, bracket)
     done = Progress(done=len(STAGES), total=len(STAGES), stage="done")
     now = context.clock.now()
     job = context.job
     with context.storage.transaction():
         context.storage.jobs.record(job.id, job.attempt, progress=done)
-        context.storage.reports.add(job, report, html, now=now)
+        context.storage.reports.add(job, result, html, now=now)
         context.storage.jobs.finish(
             job.id,
             JobStatus.SUCCEEDED,
             now=now,
             attempt=job.attempt,
-            result=BacktestResult(metrics=report.metrics),
+            result=BacktestResult(metrics=result.metrics, fill_bracket=bracket),
         )
+
+
+def _both_paths(kernel: str, bars: Bars, spec: BacktestSpec) -> Report:
+    """Run it as a search would and as a report is made.
+
+    The search believes the sweep path and the user the report path: a run on which they differ has no result.
+    """
+    terms = spec.scenario.terms
+    try:
+        report = make_report(kernel, bars, spec.params, terms)
+    except PathsDisagree as disagreement:
+        raise _fault(str(disagreement)) from disagreement
+    swept = sweep(kernel, bars, [spec.params], terms)[0]
+    if differences := disagreements(swept, report.metrics):
+        raise _fault("; ".join(differences))
+    return report
+
+
+def _fault(differences: str) -> JobFailure:
+    return JobFailure(
+        "PATHS_DISAGREE",
+        f"the engine's two paths differ: {differences}. This is a fault of the server",
+        metrics=differences,
+    )
+
+
+def _bracket(kernel: str, bars: Bars, spec: BacktestSpec, own: Metrics) -> tuple[BracketRun, ...]:
+    """Run a grid under each fill model of the bracket, but for its own, which has run; others have none."""
+    if kernel != GRID:
+        return ()
+    terms = spec.scenario.terms
+    return tuple(
+        BracketRun(
+            fill_model=model,
+            metrics=own
+            if model is terms.fill_model
+            else sweep(kernel, bars, [spec.params], replace(terms, fill_model=model))[0],
+        )
+        for model in BRACKET
+    )
 
 
 def _announce(context: JobContext, stage: int) -> None:

@@ -35,6 +35,8 @@ from stratopt_server.validation.risk import (
 
 DRAWDOWN_QUANTILE = 0.95
 VAR_QUANTILE = 0.05
+COST_MAX = 0.999
+"""Most that a fraction is doubled to: a cost of the whole price is none that can be traded at."""
 PATHS_MAX = 2_000
 DRAWS_MAX = 4_000_000
 """Trades drawn over all paths, so that a strategy of many trades does not take minutes."""
@@ -98,7 +100,7 @@ class Gathering:
             var_95_oos=value_at_risk(days, quantile=VAR_QUANTILE) if len(days) else None,
             moments_oos=measured,
             **self._sizing(whole),
-            in_position=bool(whole.series.position[-1] > 0),
+            in_position=bool(whole.series.position[-1] != 0),
         )
 
     def _source(self) -> dict[str, Any]:
@@ -162,5 +164,11 @@ def _psr(measured: ReturnMoments | None) -> float | None:
 
 def _at_doubled_costs(terms: RunTerms) -> RunTerms:
     costs = terms.costs
-    doubled = Costs(taker_fee=min(2 * costs.taker_fee, 0.999), slippage=min(2 * costs.slippage, 0.999))
+    doubled = Costs(
+        taker_fee=min(2 * costs.taker_fee, COST_MAX),
+        slippage=min(2 * costs.slippage, COST_MAX),
+        maker_fee=None if costs.maker_fee is None else min(2 * costs.maker_fee, COST_MAX),
+        fixed_fee=2 * costs.fixed_fee,
+        impact=2 * costs.impact,
+    )
     return replace(terms, costs=doubled)

@@ -66,14 +66,3 @@ def lowest_bit_nb(_context: Any, _word: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
 
     return types.int64(types.uint64), generate
-
-
-@intrinsic
-def highest_bit_nb(_context: Any, _word: Any) -> Any:
-    """Find the number of the highest bit set in a whole number above 0."""
-
-    def generate(_target: Any, builder: Any, _sig: Any, args: Any) -> Any:
-        zeros = builder.ctlz(args[0], ir.Constant(ir.IntType(1), 1))
-        return builder.sub(ir.Constant(WORD, BITS - 1), zeros)
-
-    return types.int64(types.int64), generate

@@ -1,35 +1,25 @@
 """The moving average cross: long while the fast average stands above the slow one.
 
 Signals are looked for 64 bars at a time with rounded sums and some slack; every candidate is then
-decided by `signal_nb`, the one definition that the report uses too. So both see the same booleans.
+decided by `signal_nb`, the one definition that `rules` uses too. So both see the same booleans.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
-from numpy.typing import NDArray
 
-from stratopt_server.domain.market import FloatColumn
 from stratopt_server.engine.jit import njit
-from stratopt_server.engine.kernels.account import (
-    BOUGHT,
-    NEXT,
-    Terms,
-    buy_nb,
-    close_account_nb,
-    hold_nb,
-    open_account_nb,
-    sell_nb,
-)
-from stratopt_server.engine.kernels.bits import above_mask_nb, lowest_bit_nb
-from stratopt_server.engine.kernels.tables import MASK_BARS, Floats2, Tables
+from stratopt_server.engine.kernels.bits import BITS, above_mask_nb, lowest_bit_nb
+from stratopt_server.engine.kernels.book import Book, close_book_nb, hold_nb, open_book_nb
+from stratopt_server.engine.kernels.columns import NEXT, OPEN_TRADES, SIZE
+from stratopt_server.engine.kernels.lows import lows_kept_nb
+from stratopt_server.engine.kernels.orders import SIGNAL, close_position_nb, open_position_nb
+from stratopt_server.engine.kernels.tables import Tables
+from stratopt_server.engine.kernels.terms import Floats2, Inputs, Totals
 
 BAND = 1e-9
 """How far beyond the threshold the averages must part, so that rounding never makes a signal."""
 BUY, SELL, NONE = 1, -1, 0
-STRETCH = 2048
-"""Bars that all sets pass before the next: their rows of the tables fit a core's own cache."""
 
 
 class Rule(NamedTuple):
@@ -64,17 +54,6 @@ def signal_nb(tables: Tables, rule: Rule, bar: int) -> int:
     return NONE
 
 
-@njit()
-def signals_nb(tables: Tables, rules: Floats2) -> NDArray[np.int8]:
-    """Decide the signal of every bar for the first parameter set (fast, slow, threshold)."""
-    rule = rule_nb(int(rules[0, 0]), int(rules[0, 1]), rules[0, 2])
-    count = tables.rows.shape[0]
-    found = np.zeros(count, dtype=np.int8)
-    for bar in range(rule.slow - 1, count):
-        found[bar] = signal_nb(tables, rule, bar)
-    return found
-
-
 @njit(borrows=True)
 def _holds_nb(tables: Tables, rule: Rule, margin: float, bar: int, wanted: int) -> bool:
     """Decide whether a candidate is the wanted signal: as `signal_nb`, whose sums are read only in doubt."""
@@ -94,24 +73,25 @@ def _candidates_nb(tables: Tables, rule: Rule, margin: float, start: int, wanted
 
 
 @njit(borrows=True)
-def _trade_nb(tables: Tables, terms: Terms, total: FloatColumn, fill: int) -> bool:
-    """Trade on the bar `fill`: buy if flat, else sell. Tell whether it came to that."""
-    bought = int(total[BOUGHT])
-    if bought < 0:
-        return buy_nb(tables, total, terms, fill)
-    hold_nb(tables, total, bought, fill - 1)
-    sell_nb(tables, total, terms, fill - 1)
-    return True
+def _trade_nb(book: Book, fill: int) -> bool:
+    """Buy in the bar `fill` if flat, else sell; tell whether it came to that."""
+    total, market = book.total, book.market
+    hold_nb(book, int(total[NEXT]), fill - 1)
+    total[NEXT] = fill
+    price = market.open[fill] if book.terms.delay == 1 else market.close[fill]
+    if total[SIZE] > 0.0:
+        return close_position_nb(book, fill, price, SIGNAL)
+    return open_position_nb(book, fill, price, 1, -1.0)
 
 
 @njit(borrows=True)
-def _advance_nb(tables: Tables, rule: Rule, terms: Terms, total: FloatColumn, until: int) -> None:
-    """Run one parameter set on, from signal to signal, over the words of bars that begin before `until`."""
-    stop = tables.rows.shape[0] - terms.delay
+def run_ma_cross_nb(book: Book, tables: Tables, rule: Rule) -> None:
+    """Run one parameter set long, with nothing that ends a position but a signal, from signal to signal."""
+    open_book_nb(book)
+    delay, count = book.terms.delay, book.market.close.size
     margin = tables.slack * (1.0 + rule.upper)
-    wanted = BUY if total[BOUGHT] < 0 else SELL
-    start = max(int(total[NEXT]), rule.slow - 1)
-    while start < until:
+    wanted = BUY
+    for start in range(rule.slow - 1, count - delay, BITS):
         candidates = _candidates_nb(tables, rule, margin, start, wanted)
         opposite = np.uint64(0)
         opposite_known = False
@@ -119,42 +99,26 @@ def _advance_nb(tables: Tables, rule: Rule, terms: Terms, total: FloatColumn, un
         while candidates & left != 0:
             lowest = lowest_bit_nb(candidates & left)
             bar = start + lowest
-            if bar >= stop:
+            if bar >= count - delay:
                 break
             left = ~np.uint64(1) << np.uint64(lowest)
-            if _holds_nb(tables, rule, margin, bar, wanted) and _trade_nb(
-                tables, terms, total, bar + terms.delay
-            ):
+            if _holds_nb(tables, rule, margin, bar, wanted) and _trade_nb(book, bar + delay):
                 wanted = -wanted
                 if not opposite_known:
                     opposite = _candidates_nb(tables, rule, margin, start, wanted)
                     opposite_known = True
                 candidates, opposite = opposite, candidates
-        start += MASK_BARS
-    total[NEXT] = start
+    hold_nb(book, int(book.total[NEXT]), count - 1)
+    close_book_nb(book)
+    book.total[OPEN_TRADES] = 1.0 if book.total[SIZE] != 0.0 else 0.0
 
 
-@njit(borrows=True)
-def _work_nb(tables: Tables, rules: Floats2, terms: Terms, totals: Floats2, hand: tuple[int, int]) -> None:
-    """Run one worker's hand of parameter sets: from which number on, and every how many.
-
-    All of them pass one stretch of bars before the next, while it lies in the core's cache.
-    """
-    first_set, step = hand
-    stop = tables.rows.shape[0] - terms.delay
-    for number in range(first_set, rules.shape[0], step):
-        open_account_nb(totals[number], terms)
-    for first in range(0, stop, STRETCH):
-        until = min(first + STRETCH, stop)
-        for number in range(first_set, rules.shape[0], step):
-            rule = rule_nb(int(rules[number, 0]), int(rules[number, 1]), rules[number, 2])
-            _advance_nb(tables, rule, terms, totals[number], until)
-    for number in range(first_set, rules.shape[0], step):
-        close_account_nb(tables, totals[number])
-
-
-@njit(parallel=True)
-def sweep_nb(tables: Tables, rules: Floats2, terms: Terms, totals: Floats2, workers: int) -> None:
-    """Run every parameter set (fast, slow, threshold), dealt out to the workers like cards."""
-    for worker in prange(workers):
-        _work_nb(tables, rules, terms, totals, (worker, workers))
+@njit()
+def work_ma_cross_nb(inputs: Inputs, rules: Floats2, totals: Totals, hand: tuple[int, int]) -> None:
+    """Run a hand of parameter sets (fast, slow, threshold): from which number on, and every how many."""
+    market = inputs.market
+    lows = np.empty(lows_kept_nb(market.day_ends.size))
+    for number in range(hand[0], rules.shape[0], hand[1]):
+        rule = rule_nb(int(rules[number, 0]), int(rules[number, 1]), rules[number, 2])
+        book = Book(market, inputs.terms, totals.rows[number], lows, totals.blocks[number], totals.orders)
+        run_ma_cross_nb(book, inputs.tables, rule)

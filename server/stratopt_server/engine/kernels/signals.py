@@ -1,0 +1,197 @@
+"""Any strategy that says, bar by bar, when to be in and out: from its signals to a run's totals.
+
+Signals that contradict each other on one bar cancel each other. A signal to the other side closes what is
+held and opens the other way, in two orders.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stratopt_server.domain.market import FloatColumn
+from stratopt_server.engine.jit import njit
+from stratopt_server.engine.kernels.book import (
+    Book,
+    charge_nb,
+    charged_nb,
+    close_book_nb,
+    due_nb,
+    hold_nb,
+    open_book_nb,
+)
+from stratopt_server.engine.kernels.columns import CASH, LIQUIDATED, OPEN_TRADES, SIZE
+from stratopt_server.engine.kernels.orders import LIQUIDATION, SIGNAL, close_position_nb, open_position_nb
+from stratopt_server.engine.kernels.stops import (
+    NO_HIT,
+    follow_nb,
+    hit_nb,
+    place_stops_nb,
+    ruin_nb,
+    ruined_nb,
+    waits_nb,
+)
+
+LONG_ENTRY, LONG_EXIT, SHORT_ENTRY, SHORT_EXIT = 1, 2, 4, 8
+"""Bits of a bar's signal."""
+LONG_ONLY, SHORT_ONLY, BOTH_SIDES = 3, 12, 15
+"""Signals that are heeded, as masks of them."""
+
+Codes = NDArray[np.uint8]
+
+
+class Signals(NamedTuple):
+    """What a strategy decided on each bar's close."""
+
+    codes: Codes
+    """Bits as above."""
+    sizes: FloatColumn
+    """Share of the cash that an entry takes, in (0, 1]: of each bar, or one for all of them, or none: then the
+    terms decide."""
+    stop_losses: FloatColumn
+    """Stop loss of a position entered on the signal, a fraction, infinite for none; as many as sizes."""
+    take_profits: FloatColumn
+    """Take profit likewise."""
+    adds: bool
+    """Whether an entry adds to a position that is open already."""
+    of_initial: bool
+    """Whether sizes are shares of the initial cash, not of the cash at hand."""
+
+
+@njit(borrows=True)
+def _clean_nb(code: int, sides: int) -> int:
+    """Drop the signals that are not heeded and those that contradict each other."""
+    code &= sides
+    if code & (LONG_ENTRY | LONG_EXIT) == LONG_ENTRY | LONG_EXIT:
+        code &= ~(LONG_ENTRY | LONG_EXIT)
+    if code & (SHORT_ENTRY | SHORT_EXIT) == SHORT_ENTRY | SHORT_EXIT:
+        code &= ~(SHORT_ENTRY | SHORT_EXIT)
+    if code & (LONG_ENTRY | SHORT_ENTRY) == LONG_ENTRY | SHORT_ENTRY:
+        code &= ~(LONG_ENTRY | SHORT_ENTRY)
+    return code
+
+
+@njit(borrows=True)
+def _heeded_nb(size: float, sides: int, adds: bool) -> int:
+    """Which signals may change a position of that size."""
+    if size > 0.0:
+        heeded = LONG_EXIT | SHORT_ENTRY
+        return (heeded | LONG_ENTRY if adds else heeded) & sides
+    if size < 0.0:
+        heeded = SHORT_EXIT | LONG_ENTRY
+        return (heeded | SHORT_ENTRY if adds else heeded) & sides
+    return (LONG_ENTRY | SHORT_ENTRY) & sides
+
+
+@njit(borrows=True)
+def _next_event_nb(book: Book, signals: Signals, first: int) -> int:
+    """Find the first bar from `first` on in which the position may change; the number of bars if none."""
+    if charged_nb(book):
+        # The price at which nothing is left moves with what each bar charges.
+        return first
+    codes, delay, count = signals.codes, book.terms.delay, book.market.close.size
+    heeded = _heeded_nb(book.total[SIZE], book.terms.sides, signals.adds)
+    waits = book.total[SIZE] != 0.0 and waits_nb(book)
+    for bar in range(first, count):
+        if bar >= delay and codes[bar - delay] & heeded:
+            return bar
+        if waits:
+            if hit_nb(book, bar, False)[0] != NO_HIT:
+                return bar
+            follow_nb(book, bar)
+    return count
+
+
+@njit(borrows=True)
+def _own_nb(column: FloatColumn, bar: int, otherwise: float) -> float:
+    """Read what the strategy says for a bar, where it says anything."""
+    if column.size == 0:
+        return otherwise
+    return float(column[min(bar, column.size - 1)])
+
+
+@njit(borrows=True)
+def _enter_nb(book: Book, signals: Signals, bar: int, price: float, side: int) -> None:
+    """Open a position on the signal that the bar fills, or add to it."""
+    decided, terms, total = bar - book.terms.delay, book.terms, book.total
+    fresh = total[SIZE] == 0.0
+    budget = -1.0
+    if signals.sizes.size:
+        capital = terms.initial_cash if signals.of_initial else total[CASH]
+        budget = min(_own_nb(signals.sizes, decided, 1.0) * capital, total[CASH])
+    if open_position_nb(book, bar, price, side, budget) and fresh:
+        stop_loss = _own_nb(signals.stop_losses, decided, terms.stop_loss)
+        place_stops_nb(book, stop_loss, _own_nb(signals.take_profits, decided, terms.take_profit))
+
+
+@njit(borrows=True)
+def _act_nb(book: Book, signals: Signals, bar: int, price: float) -> bool:
+    """Do what the signal says that this bar fills, at that price; tell whether a position was opened."""
+    total = book.total
+    code = _clean_nb(int(signals.codes[bar - book.terms.delay]), book.terms.sides)
+    before = total[SIZE]
+    leave = LONG_EXIT | SHORT_ENTRY if before > 0.0 else SHORT_EXIT | LONG_ENTRY
+    if before != 0.0 and code & leave and not close_position_nb(book, bar, price, SIGNAL):
+        return False
+    if total[LIQUIDATED] > 0.0:
+        return False
+    held = total[SIZE]
+    if code & LONG_ENTRY and (held == 0.0 or (held > 0.0 and signals.adds)):
+        _enter_nb(book, signals, bar, price, 1)
+    elif code & SHORT_ENTRY and (held == 0.0 or (held < 0.0 and signals.adds)):
+        _enter_nb(book, signals, bar, price, -1)
+    return held == 0.0 and total[SIZE] != 0.0
+
+
+@njit(borrows=True)
+def _stop_nb(book: Book, bar: int, entered_now: bool) -> bool:
+    """End the position where the bar hits a stop or target; tell whether it did."""
+    if book.total[SIZE] == 0.0 or not waits_nb(book):
+        return False
+    reason, price = hit_nb(book, bar, entered_now)
+    if reason != NO_HIT:
+        if close_position_nb(book, bar, price, reason):
+            return True
+        if ruined_nb(book, bar):
+            return close_position_nb(book, bar, ruin_nb(book), LIQUIDATION)
+    follow_nb(book, bar)
+    return False
+
+
+@njit(borrows=True)
+def _settle_nb(book: Book, bar: int) -> None:
+    """Liquidate at the bar's close what is worth nothing then, or not more than holding it costs."""
+    total = book.total
+    equity = total[CASH] + total[SIZE] * book.market.close[bar]
+    if total[SIZE] == 0.0 or equity > max(due_nb(book, bar), 0.0):
+        return
+    if equity > 0.0:
+        charge_nb(book, bar)
+    close_position_nb(book, bar, ruin_nb(book), LIQUIDATION)
+
+
+@njit(borrows=True)
+def _fill_bar_nb(book: Book, signals: Signals, bar: int) -> None:
+    """Do everything that happens in one bar, in its order."""
+    if book.terms.delay == 1:
+        entered_now = bar >= 1 and _act_nb(book, signals, bar, book.market.open[bar])
+        _stop_nb(book, bar, entered_now)
+    elif not _stop_nb(book, bar, entered_now=False):
+        _act_nb(book, signals, bar, book.market.close[bar])
+    _settle_nb(book, bar)
+
+
+@njit(borrows=True)
+def run_signals_nb(book: Book, signals: Signals) -> None:
+    """Run a strategy's signals over the bars."""
+    open_book_nb(book)
+    count = book.market.close.size
+    counted = checked = 0
+    while counted < count:
+        bar = _next_event_nb(book, signals, checked) if book.total[LIQUIDATED] == 0.0 else count
+        hold_nb(book, counted, bar - 1)
+        if bar < count:
+            _fill_bar_nb(book, signals, bar)
+        counted, checked = bar, bar + 1
+    close_book_nb(book)
+    book.total[OPEN_TRADES] = 1.0 if book.total[SIZE] != 0.0 else 0.0
