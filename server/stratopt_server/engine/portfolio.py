@@ -26,9 +26,8 @@ def portfolio_of(bars: Bars, fills: Floats2, initial_cash: float) -> Any:
     records["price"] = fills[:, O_PRICE]
     records["fees"] = fills[:, O_FEE]
     records["side"] = np.where(fills[:, O_SIZE] > 0, enums.OrderSide.Buy, enums.OrderSide.Sell)
-    close = pd.Series(
-        np.asarray(bars.close), index=pd.to_datetime(np.asarray(bars.time), unit="us", utc=True)
-    )
+    # Bars are numbered, not dated: vectorbt takes seconds over an index of times.
+    close = pd.Series(np.asarray(bars.close))
     return vbt.Portfolio(
         vbt.ArrayWrapper.from_obj(close),
         close,

@@ -46,7 +46,7 @@ def make_report(kernel: str, bars: Bars, params: Params, terms: RunTerms) -> Rep
         benchmark_equity=terms.initial_cash * bars.close / bars.open[0],
     )
     if kernel == "grid":
-        trades = grid_trades(fills, bars, booked.carry)
+        trades = grid_trades(fills, bars)
     else:
         trades = signal_trades(round_trips(portfolio), bars, booked.carry)
     paid = Paid(
