@@ -5,9 +5,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+from stratopt_server.engine.cache import kernel_cache
 
 # As the job processes have it; numba reads it when it is imported, so benches import this module first.
 os.environ.setdefault("NUMBA_THREADING_LAYER", "workqueue")
+os.environ.setdefault("NUMBA_CACHE_DIR", str(kernel_cache(Path.home() / ".cache" / "stratopt")))
 
 # Not getrusage: its peak counts what the parent held when it started the child.
 PEAK_OF = """

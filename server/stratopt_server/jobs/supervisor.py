@@ -1,7 +1,6 @@
 """The server's side of the templates: starts them, keeps them alive, and has them fork."""
 
 import asyncio
-import hashlib
 import logging
 import os
 import signal
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stratopt_server.engine.cache import kernel_cache
 from stratopt_server.jobs.messages import (
     MESSAGE_BYTES_MAX,
     Exited,
@@ -78,7 +78,7 @@ class Template:
         """`arguments` go to the template's command line; `on_ready` is called when it has loaded."""
         self.name = name
         self._arguments = arguments
-        self._cache_dir = cache_dir / f"kernels-{_engine_digest()}"
+        self._cache_dir = kernel_cache(cache_dir)
         self._workers: dict[int, Worker] = {}
         self._runs = 0
         self._socket: socket.socket | None = None
@@ -262,14 +262,3 @@ class Templates:
         """End both."""
         await self.report.stop()
         await self.sweep.stop()
-
-
-def _engine_digest() -> str:
-    """Tell one engine's compiled kernels from another's.
-
-    numba knows a cached kernel by the file it stands in, not by the files of what it calls.
-    """
-    digest = hashlib.sha256()
-    for source in sorted((Path(__file__).parent.parent / "engine").rglob("*.py")):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()[:16]
