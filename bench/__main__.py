@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-NAMES = ("sweep_ma_cross", "startup", "rpc_latency")
+NAMES = ("sweep_ma_cross", "sweep_grid", "startup", "rpc_latency")
 
 
 def main() -> None:
