@@ -141,7 +141,8 @@ def test_sweep_and_report_agree(data: st.DataObject, kernel: str, bars: Bars) ->
     swept = sweep(kernel, bars, [params], terms)[0]
     report = make_report(kernel, bars, params, terms)
     assert disagreements(swept, report.metrics) == []
-    assert report.series.equity.min() >= 0.0
+    # A grid spends on each slot what it did before its losses, so at absurd fees it may come to owe.
+    assert report.series.equity.min() >= 0.0 or kernel == "grid"
 
 
 TERMS: tuple[Callable[[Bars], RunTerms], ...] = (

@@ -141,9 +141,11 @@ def _count_nb(book: Book, first: int, last: int) -> None:
     returns = squares = cubes = fourths = losses = equities = 0.0
     low = high = close[first]
     bar = first
+    # A grid may owe a little after losses, and equity then may fall to 0: of nothing there is no return.
+    sound = cash >= 0.0 or size < 0.0
     while bar <= last:
         equity = cash + size * close[bar]
-        change = (equity - before) / before
+        change = (equity - before) / before if before > 0.0 else 0.0
         square = change * change
         returns += change
         squares += square
@@ -155,9 +157,9 @@ def _count_nb(book: Book, first: int, last: int) -> None:
         low, high = min(low, close[bar]), max(high, close[bar])
         bar += 1
         whole = (last + 1 - bar) & -LANES
-        if whole > 0:
+        if sound and whole > 0:
             # The first bar is behind us: from here on the bar before was closed at the same position.
-            sums = moments_nb(close, bar, whole, cash, size)
+            sums = moments_nb(close, bar, whole, (cash, size))
             returns, squares, cubes = returns + sums[0], squares + sums[1], cubes + sums[2]
             fourths, losses, equities = fourths + sums[3], losses + sums[4], equities + sums[5]
             low, high = min(low, sums[6]), max(high, sums[7])
@@ -273,15 +275,14 @@ def hold_nb(book: Book, first: int, last: int) -> None:
             charge_nb(book, bar)
         elif not held and moved:
             end = bar
-        counted = moved and total[EQUITY] > 0.0
-        if counted:
+        if moved:
             _count_nb(book, bar, end)
         else:
             _rest_nb(total, end - bar + 1)
+        _end_days_nb(book, end, moved)
         moved = held
         if held:
             total[HELD] += end - bar + 1
-        _end_days_nb(book, end, counted)
         if end == cut:
             _end_block_nb(book)
         bar = end + 1

@@ -71,18 +71,18 @@ def _each_vector(builder: Any, first: Any, count: Any) -> Any:
 
 
 @intrinsic
-def moments_nb(_context: Any, close: Any, first: Any, count: Any, cash: Any, size: Any) -> Any:
+def moments_nb(_context: Any, close: Any, first: Any, count: Any, account: Any) -> Any:
     """Sum up the equity e = cash + size * close of `count` bars from `first` on, and its returns r.
 
-    Returns the sums of r, r^2, r^3, r^4, min(r, 0)^2 and e, and the least and the greatest close. The
+    `account` is (cash, size). Returns the sums of r, r^2, r^3, r^4, min(r, 0)^2 and e, and the least and the greatest close. The
     return of bar `first` is that since the bar before. Nothing is checked: first >= 1 must hold, `count`
     be a multiple of LANES and above 0.
     """
-    signature = _tuple(8)(close, first, count, cash, size)
+    signature = _tuple(8)(close, first, count, account)
 
     def generate(target: Any, builder: Any, sig: Any, args: Any) -> Any:
         data = _data(target, builder, sig.args[0], args[0])
-        cashes, sizes = _splat(builder, args[3]), _splat(builder, args[4])
+        cashes, sizes = (_splat(builder, builder.extract_value(args[3], i)) for i in (0, 1))
         zero = ir.Constant(VECTOR, [0.0] * LANES)
         sums = [_kept(builder, zero) for _ in range(6)]
         any_close = _load(builder, data, args[1])

@@ -54,7 +54,7 @@ def signal_nb(tables: Tables, rule: Rule, bar: int) -> int:
     return NONE
 
 
-@njit(borrows=True)
+@njit(borrows=True, inlined=True)
 def _holds_nb(tables: Tables, rule: Rule, margin: float, bar: int, wanted: int) -> bool:
     """Decide whether a candidate is the wanted signal: as `signal_nb`, whose sums are read only in doubt."""
     head, i = tables.head, bar + 1
@@ -63,7 +63,7 @@ def _holds_nb(tables: Tables, rule: Rule, margin: float, bar: int, wanted: int) 
     return sure or signal_nb(tables, rule, bar) == wanted
 
 
-@njit(borrows=True)
+@njit(borrows=True, inlined=True)
 def _candidates_nb(tables: Tables, rule: Rule, margin: float, start: int, wanted: int) -> np.uint64:
     """Find which of 64 bars from `start` on may have the wanted signal: certainly all that have."""
     windows = (rule.fast, rule.slow)
@@ -72,7 +72,7 @@ def _candidates_nb(tables: Tables, rule: Rule, margin: float, start: int, wanted
     return ~np.uint64(above_mask_nb(tables.head, start + 1, windows, (rule.lower, margin)))
 
 
-@njit(borrows=True)
+@njit(borrows=True, inlined=True)
 def _trade_nb(book: Book, fill: int) -> bool:
     """Buy in the bar `fill` if flat, else sell; tell whether it came to that."""
     total, market = book.total, book.market
@@ -84,7 +84,7 @@ def _trade_nb(book: Book, fill: int) -> bool:
     return open_position_nb(book, fill, price, 1, -1.0)
 
 
-@njit(borrows=True)
+@njit(borrows=True, inlined=True)
 def run_ma_cross_nb(book: Book, tables: Tables, rule: Rule) -> None:
     """Run one parameter set long, with nothing that ends a position but a signal, from signal to signal."""
     open_book_nb(book)

@@ -78,7 +78,7 @@ def fill_nb(
     return flow
 
 
-@njit(borrows=True)
+@njit(borrows=True, inlined=True)
 def _wanted_nb(book: Book, price: float, filled: float, budget: float) -> float:
     """Size an opening order: as wanted, and as far as the budget goes; below 0 it is what the terms say."""
     terms, cash = book.terms, book.total[CASH]
@@ -89,7 +89,7 @@ def _wanted_nb(book: Book, price: float, filled: float, budget: float) -> float:
     return min(wanted, (budget - terms.fixed_fee) / (filled * (1.0 + terms.fee)))
 
 
-@njit(borrows=True)
+@njit(borrows=True, inlined=True)
 def open_position_nb(book: Book, bar: int, price: float, side: int, budget: float) -> bool:
     """Buy (side 1) or sell short (-1) at the market, or add to what is held; tell whether it was filled.
 
@@ -121,7 +121,7 @@ def open_position_nb(book: Book, bar: int, price: float, side: int, budget: floa
     return True
 
 
-@njit(borrows=True)
+@njit(borrows=True, inlined=True)
 def _enter_nb(book: Book, bar: int, size: float, price: float) -> None:
     """Book the fill of an opening order, and what the open round trip needs to know."""
     total = book.total
@@ -134,7 +134,7 @@ def _enter_nb(book: Book, bar: int, size: float, price: float) -> None:
     total[BEST] = max(total[BEST], price) if size > 0.0 else min(total[BEST], price)
 
 
-@njit(borrows=True)
+@njit(borrows=True, inlined=True)
 def _market_price_nb(book: Book, bar: int, price: float, size: float) -> float:
     """Move the price of a closing order against us; NaN in a bar whose volume should say how far and is 0."""
     slippage = book.terms.slippage
@@ -146,7 +146,7 @@ def _market_price_nb(book: Book, bar: int, price: float, size: float) -> float:
     return price * (1.0 + slippage) if size < 0.0 else price * (1.0 - slippage)
 
 
-@njit(borrows=True)
+@njit(borrows=True, inlined=True)
 def close_position_nb(book: Book, bar: int, price: float, reason: int) -> bool:
     """Close all that is held, at the market unless it is a target or a liquidation; tell whether it was.
 
