@@ -478,7 +478,7 @@ def test_memory_does_not_grow_with_the_sets() -> None:
 @njit(borrows=True)
 def moments(close: np.ndarray, first: int, count: int, cash: float, size: float) -> tuple[float, ...]:
     """Call the vector loop from Python."""
-    found: tuple[float, ...] = moments_nb(close, first, count, cash, size)
+    found: tuple[float, ...] = moments_nb(close, first, count, (cash, size))
     return found
 
 

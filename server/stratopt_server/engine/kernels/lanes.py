@@ -74,9 +74,9 @@ def _each_vector(builder: Any, first: Any, count: Any) -> Any:
 def moments_nb(_context: Any, close: Any, first: Any, count: Any, account: Any) -> Any:
     """Sum up the equity e = cash + size * close of `count` bars from `first` on, and its returns r.
 
-    `account` is (cash, size). Returns the sums of r, r^2, r^3, r^4, min(r, 0)^2 and e, and the least and the greatest close. The
-    return of bar `first` is that since the bar before. Nothing is checked: first >= 1 must hold, `count`
-    be a multiple of LANES and above 0.
+    `account` is (cash, size). Returns the sums of r, r^2, r^3, r^4, min(r, 0)^2 and e, and the least and
+    the greatest close. The return of bar `first` is that since the bar before. Nothing is checked:
+    first >= 1 must hold, `count` be a multiple of LANES and above 0.
     """
     signature = _tuple(8)(close, first, count, account)
 
