@@ -141,6 +141,7 @@ def make_scenario(**changes: Any) -> Scenario:
         start_date=datetime(2023, 1, 1, tzinfo=UTC),
         end_date=datetime(2023, 3, 25, 7, tzinfo=UTC),
         terms=make_terms(),
+        bar_count=2_000,
     )
     return replace(made, **changes)
 

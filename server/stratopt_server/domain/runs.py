@@ -151,6 +151,8 @@ class Scenario:
     end_date: datetime
     """Open time of the last bar."""
     terms: RunTerms
+    bar_count: int = 0
+    """Bars between the dates; 0 in rows that were written before it was kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,7 @@ class Run:
             start_date=from_microseconds(int(bars.time[0])),
             end_date=from_microseconds(int(bars.time[-1])),
             terms=self.terms,
+            bar_count=len(bars),
         )
 
 
