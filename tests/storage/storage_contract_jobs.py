@@ -195,6 +195,20 @@ class JobStoreContract:
         assert found(search, strategy_id="ma_cross_v1.0", symbol="ETH/USDT") == ["opt_2"]
         assert found(search, status=JobStatus.CANCELLED) == []
 
+    def test_queue(self, jobs: JobStore) -> None:
+        """The jobs that have not ended, oldest first whatever their kind and status; of one moment by id."""
+        for number, make in ((3, make_optimization), (1, make_job), (2, make_job), (0, make_job)):
+            jobs.add(make(f"job_{number}", created_at=at(number // 2)))
+        for second in (5, 6):
+            claim(jobs, seconds=second)
+        jobs.release("job_1", 1)
+        jobs.finish("job_2", JobStatus.CANCELLED, now=at(8))
+        assert [(row.id, row.kind, row.status, row.started_at) for row in jobs.queue()] == [
+            ("job_0", JobKind.BACKTEST, JobStatus.RUNNING, at(5)),
+            ("job_1", JobKind.BACKTEST, JobStatus.PENDING, at(6)),
+            ("job_3", JobKind.OPTIMIZATION, JobStatus.PENDING, None),
+        ]
+
     def test_claim(self, jobs: JobStore) -> None:
         """A claimed job runs, in its next attempt, since the moment it was claimed, and says so."""
         jobs.add(make_job())

@@ -104,6 +104,17 @@ class Job:
         return JobKind.BACKTEST if isinstance(self.spec, BacktestSpec) else JobKind.OPTIMIZATION
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedJob:
+    """Place of a job that has not ended, without what it is about."""
+
+    id: str
+    kind: JobKind
+    status: JobStatus
+    started_at: datetime | None
+    """When its newest attempt began, if one has."""
+
+
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
     """The job's status changed; the job's row shows to what."""

@@ -21,6 +21,7 @@ from stratopt_server.domain.jobs import (
     JobStatus,
     OptimizationResult,
     Progress,
+    QueuedJob,
 )
 from stratopt_server.domain.market import Bars, Dataset
 from stratopt_server.domain.optimization import Trial, TrialStatus
@@ -121,6 +122,10 @@ class JobStore(Protocol):
 
     def page(self, page: Page, wanted: JobFilter) -> list[Job]:
         """Return a page of the jobs that match, newest first."""
+        ...
+
+    def queue(self) -> list[QueuedJob]:
+        """Return the jobs that have not ended, in the order in which they are claimed."""
         ...
 
     def claim(

@@ -16,6 +16,7 @@ from stratopt_server.domain.jobs import (
     JobStatus,
     OptimizationResult,
     Progress,
+    QueuedJob,
     StatusChanged,
 )
 from stratopt_server.domain.optimization import Trial
@@ -39,6 +40,8 @@ from stratopt_server.storage.models import (
     bound,
 )
 from stratopt_server.storage.stores import newest_first
+
+UNENDED = [status.value for status in JobStatus if not status.is_final]
 
 
 class SqlJobStore:
@@ -74,6 +77,16 @@ class SqlJobStore:
         if wanted.status is not None:
             query = query.where(rows.status == wanted.status.value)
         return [_job(row) for row in newest_first(query, rows, page)]
+
+    def queue(self) -> list[QueuedJob]:
+        """Return the jobs that have not ended, in the order in which they are claimed."""
+        rows = self._jobs
+        # Without their documents: a queue may be long, and a spec may hold decades of funding.
+        query = rows.select(rows.id, rows.kind, rows.status, rows.started_at).where(rows.status.in_(UNENDED))
+        return [
+            QueuedJob(id=job_id, kind=JobKind(kind), status=JobStatus(status), started_at=started_at)
+            for job_id, kind, status, started_at in query.order_by(rows.created_at, rows.id).tuples()
+        ]
 
     def claim(
         self,

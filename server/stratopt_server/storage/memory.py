@@ -22,6 +22,7 @@ from stratopt_server.domain.jobs import (
     JobStatus,
     OptimizationResult,
     Progress,
+    QueuedJob,
     StatusChanged,
 )
 from stratopt_server.domain.market import Dataset, to_microseconds
@@ -263,6 +264,14 @@ class MemoryJobStore:
             and wanted.status in (None, job.status)
         ]
         return cut(rows, page)
+
+    def queue(self) -> list[QueuedJob]:
+        """Return the jobs that have not ended, in the order in which they are claimed."""
+        rows = [job for job in self._storage.tables.jobs.values() if not job.status.is_final]
+        rows.sort(key=lambda row: (row.created_at, row.id))
+        return [
+            QueuedJob(id=row.id, kind=row.kind, status=row.status, started_at=row.started_at) for row in rows
+        ]
 
     def claim(
         self,
