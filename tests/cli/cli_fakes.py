@@ -25,7 +25,7 @@ from stratopt.v1.market_data_service_pb2 import (
     ImportOutcome,
     ListDatasetsResponse,
 )
-from stratopt.v1.metrics_pb2 import Metrics
+from stratopt.v1.metrics_pb2 import Metrics, RunStatus
 from stratopt.v1.optimization_pb2 import Algorithm, Optimization, OptimizationTarget, Trial
 from stratopt.v1.optimization_service_pb2 import (
     CancelOptimizationResponse,
@@ -34,8 +34,28 @@ from stratopt.v1.optimization_service_pb2 import (
     WatchOptimizationResponse,
 )
 from stratopt.v1.parameter_pb2 import ChoiceDomain, FlagDomain, IntegerDomain, ParameterValue
+from stratopt.v1.run_pb2 import FillModel
 from stratopt.v1.strategy_pb2 import Strategy
 from stratopt.v1.strategy_service_pb2 import ListStrategiesResponse
+
+METRICS = Metrics(
+    sharpe_ratio=1.5,
+    total_return=0.25,
+    trade_count=42,
+    bar_count=100,
+    longest_drawdown_bars=37,
+    turnover=12.5,
+    var_95=0.021,
+    cvar_95=0.034,
+    skewness=-0.5,
+    kurtosis=4.25,
+    carry_paid=-1.25,
+    refused_min_notional=3,
+    refused_lot_size=0,
+    refused_no_cash=0,
+    refused_no_volume=0,
+    run_status=RunStatus.RUN_STATUS_LIQUIDATED,
+)
 
 
 def status(word: str) -> JobStatus.ValueType:
@@ -72,13 +92,14 @@ def strategies() -> list[Strategy]:
 
 
 class FakeService(Backtests, MarketData, Optimizations, Strategies, FakeApprovals):
-    """Answers; `ends` is how jobs end, and "RUNNING" is until they are cancelled."""
+    """Answers; `ends` is how jobs end, "RUNNING" until they are cancelled; `bracket` makes it a grid's."""
 
-    def __init__(self, *, ends: str = "SUCCEEDED", datasets: int = 2) -> None:
+    def __init__(self, *, ends: str = "SUCCEEDED", datasets: int = 2, bracket: bool = False) -> None:
         """Nothing was asked yet."""
         super().__init__()
         self.ends = ends
         self.datasets = datasets
+        self.bracket = bracket
         self.header: ImportHeader | None = None
         self.backtests: list[StartBacktestRequest] = []
         self.optimizations: list[StartOptimizationRequest] = []
@@ -174,8 +195,22 @@ class FakeService(Backtests, MarketData, Optimizations, Strategies, FakeApproval
         )
         job.params["fast_period"].integer = 5
         job.params["signal_threshold"].real = 0.02
+        if self.backtests:
+            # As asked for: what is left out is the server's to fill in, and not of interest here.
+            job.costs.CopyFrom(self.backtests[-1].costs)
+            job.trading.CopyFrom(self.backtests[-1].trading)
+        if word == "SUCCEEDED" and self.bracket:
+            for model in (
+                FillModel.FILL_MODEL_TOUCH,
+                FillModel.FILL_MODEL_THROUGH,
+                FillModel.FILL_MODEL_VOLUME,
+            ):
+                metrics = Metrics(
+                    total_return=0.3 / model, max_drawdown=0.1 * model, trade_count=100 // model
+                )
+                job.fill_bracket.add(fill_model=model, metrics=metrics)
         if word == "SUCCEEDED":
-            job.metrics.CopyFrom(Metrics(sharpe_ratio=1.5, total_return=0.25, trade_count=42, bar_count=100))
+            job.metrics.CopyFrom(METRICS)
         if word == "FAILED":
             job.failure.reason, job.failure.message = "MEMORY_LIMIT_EXCEEDED", "it needed more than 1 GiB"
         return job

@@ -10,6 +10,7 @@ from cli_fakes import FakeService
 from client_fakes import refusal, serving
 from typer.testing import CliRunner, Result
 
+from stratopt.v1 import run_pb2
 from stratopt.v1.optimization_pb2 import Algorithm, OptimizationTarget
 from stratopt.v1.run_pb2 import Fill
 from stratopt_cli import main
@@ -113,6 +114,89 @@ async def test_backtest_is_run_and_shown(tmp_path: Path) -> None:
     assert "backtest: waiting for its turn" in result.stderr
     assert report.read_text() == "<html>report</html>"
     assert str(report) in result.stderr
+
+
+TERMS = (
+    *("--fee", "0.001", "--maker-fee", "0", "--fixed-fee", "1.5", "--impact", "0.25", "--direction", "both"),
+    *("--sizing", "fraction:0.5", "--stop-loss", "0.03", "--take-profit", "0.06", "--trailing-stop", "0.04"),
+    *("--min-notional", "5", "--lot-size", "1e-5", "--tick-size", "0.01", "--borrow-rate", "1e-6"),
+    *("--fill-model", "volume", "--participation", "0.2"),
+)
+
+
+@pytest.mark.parametrize("command", [RUN, SEARCH], ids=["backtest", "optimize"])
+async def test_terms_land_in_the_request(command: tuple[str, ...]) -> None:
+    """Every option of the terms, on both commands."""
+    service = FakeService()
+    result = await invoked(service, *command, *TERMS)
+    assert result.exit_code == 0, result.output
+    (request,) = [*service.backtests, *service.optimizations]
+    costs, trading = request.costs, request.trading
+    assert (costs.taker_fee, costs.maker_fee, costs.fixed_fee, costs.impact) == (0.001, 0.0, 1.5, 0.25)
+    assert costs.HasField("maker_fee")
+    assert not costs.HasField("slippage")
+    assert (trading.direction, trading.fill_model) == (
+        run_pb2.DIRECTION_BOTH,
+        run_pb2.FILL_MODEL_VOLUME,
+    )
+    assert (trading.sizing.kind, trading.sizing.amount) == (run_pb2.SIZING_KIND_FRACTION, 0.5)
+    stops, rules = trading.stops, trading.rules
+    assert (stops.stop_loss, stops.take_profit, stops.trailing_stop) == (0.03, 0.06, 0.04)
+    assert (rules.min_notional, rules.lot_size, rules.tick_size) == (5.0, 1e-5, 0.01)
+    assert (trading.carry.borrow_rate, trading.participation) == (1e-6, 0.2)
+
+
+async def test_no_terms_are_no_terms() -> None:
+    """Without options the server has its defaults, and the result says nothing of terms."""
+    service = FakeService()
+    result = await invoked(service, *RUN)
+    (request,) = service.backtests
+    assert not request.HasField("trading")
+    assert not request.HasField("costs")
+    assert "terms " not in result.stdout
+
+
+async def test_terms_and_new_figures_are_shown() -> None:
+    """The result tells on which terms it was made, what it risked and what was refused."""
+    result = await invoked(FakeService(), *RUN, *TERMS)
+    lines = [line.split("  ") for line in result.stdout.splitlines()]
+    cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
+    for row in (
+        ["Longest drawdown, bars", "37"],
+        ["Loss of a bad day (VaR 95 %)", "2.10%"],
+        ["Mean loss of the worst 5 %", "3.40%"],
+        ["Skewness", "-0.500"],
+        ["Kurtosis (normal: 3)", "4.250"],
+        ["Turnover a year", "12.500"],
+        ["Borrow and funding paid", "-1.25"],
+        ["Refused: value too small", "3"],
+    ):
+        assert row in cells
+    assert "Refused: no cash" not in result.stdout
+    assert "note: it was liquidated: the equity fell to 0" in result.stdout
+    shown = " ".join(result.stdout.split())
+    for term in (
+        "direction=both",
+        "sizing=fraction:0.5",
+        "stop_loss=0.03",
+        "maker_fee=0",
+        "participation=0.2",
+    ):
+        assert term in shown
+
+
+async def test_bracket_of_a_grid_is_shown_side_by_side() -> None:
+    """Touch, through and volume in columns; none for what is no grid."""
+    result = await invoked(FakeService(bracket=True), "backtest", "run", "grid_v1.2", "BTC/USDT")
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert ["touch", "through", "volume"] in lines
+    assert ["Total", "return", "30.00%", "15.00%", "10.00%"] in lines
+    assert ["Sharpe", "ratio", "-", "-", "-"] in lines
+    assert ["Largest", "drawdown", "10.00%", "20.00%", "30.00%"] in lines
+    assert ["Round", "trips", "100", "50", "33"] in lines
+    assert "kindest" not in (await invoked(FakeService(), *RUN)).stdout
+    document = json.loads((await invoked(FakeService(bracket=True), *RUN, "--json")).stdout)
+    assert [run["fill_model"] for run in document["fill_bracket"]] == ["touch", "through", "volume"]
 
 
 async def test_backtest_as_json_is_one_document() -> None:

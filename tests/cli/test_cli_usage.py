@@ -4,6 +4,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from stratopt_cli import main
+from stratopt_cli._run_flags import RunFlags
 
 COMMANDS = [
     ("demo",),
@@ -45,6 +46,16 @@ def test_server_and_json_stand_under_every_command(command: tuple[str, ...]) -> 
     assert "--json" in text
 
 
+@pytest.mark.parametrize("command", [("backtest", "run"), ("optimize", "run")], ids=" ".join)
+def test_terms_are_grouped_and_explained(command: tuple[str, ...]) -> None:
+    """Both commands that start a run have the same options, in panels that say what they are about."""
+    text = invoke(*command, "--help").output
+    for panel in ("What trading costs", "What it trades", "What the exchange takes", "When orders fill"):
+        assert panel in text
+    for flag in RunFlags.__dataclass_fields__:
+        assert f"--{flag.replace('_', '-')} " in text
+
+
 def test_groups_show_their_commands() -> None:
     """`stratopt data` alone is a question."""
     for group, command in (
@@ -64,6 +75,13 @@ def test_groups_show_their_commands() -> None:
         (["backtest", "run", "a", "B/C", "-p", "x=1", "-p", "x=2"], "given twice"),
         (["backtest", "run", "a", "B/C", "--fill", "open"], "next_open"),
         (["backtest", "run", "a", "B/C", "--fee", "much"], "--fee"),
+        (["backtest", "run", "a", "B/C", "--direction", "up"], "long"),
+        (["backtest", "run", "a", "B/C", "--fill-model", "maybe"], "touch_path"),
+        (["backtest", "run", "a", "B/C", "--sizing", "half"], "is no size"),
+        (["backtest", "run", "a", "B/C", "--sizing", "fraction"], "is no size"),
+        (["backtest", "run", "a", "B/C", "--sizing", "fraction:half"], "is no size"),
+        (["backtest", "run", "a", "B/C", "--sizing", "fixed:true"], "is no size"),
+        (["optimize", "run", "a", "B/C", "-r", "x=1:2", "--sizing", "all_in:1"], "is no size"),
         (["optimize", "run", "a", "B/C"], "--range"),
         (["optimize", "run", "a", "B/C", "--range", "x=5:"], "is no range"),
         (["optimize", "run", "a", "B/C", "--range", "x=a:b"], "is no range"),

@@ -7,13 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from stratopt.v1.backtest_pb2 import Backtest
 from stratopt.v1.job_pb2 import Progress
 from stratopt.v1.metrics_pb2 import Metrics
 from stratopt.v1.optimization_pb2 import Optimization
-from stratopt_cli._figures import amount, assigned, duration, percent, score
+from stratopt.v1.run_pb2 import Costs, Direction, FillModel
+from stratopt_cli._figures import amount, assigned, duration, percent, score, terms
 from stratopt_cli._follow import LINE_SECONDS_MIN, meter
-from stratopt_cli._parse import NamedFile, file_name, params, ranges, value
+from stratopt_cli._parse import NamedFile, file_name, params, ranges, sizing, value
 from stratopt_cli._verdict import verdict
+from stratopt_client import to_dict
 
 WORD = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
 
@@ -75,6 +78,20 @@ def test_ranges_are_read(written: str, meant: object) -> None:
     assert ranges([written]) == {"x": meant}
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("all_in", "all_in"),
+        ("fraction:0.5", ("fraction", 0.5)),
+        ("fixed: 1000", ("fixed", 1000)),
+        ("fixed:1e3", ("fixed", 1000.0)),
+    ],
+)
+def test_sizes_are_read(written: str, meant: object) -> None:
+    """A word, with its amount behind a colon where it has one; what it may be is the server's to say."""
+    assert sizing(written) == meant
+
+
 def searched(seen: Metrics | None = None, unseen: Metrics | None = None) -> Optimization:
     """Return a finished search."""
     found = Optimization(id="opt_1", progress=Progress(done=2000, total=2000))
@@ -123,6 +140,18 @@ def test_figures_read_well() -> None:
     assert [duration(seconds) for seconds in (0.2, 59, 600, 7200)] == ["under 1 s", "59 s", "10 min", "2.0 h"]
     assert (score("sharpe", 1.5), score("drawdown", 0.125)) == ("1.500", "12.50%")
     assert assigned({"b": 0.1 + 0.2, "a": 5, "c": True, "d": "x"}) == "a=5  b=0.3  c=true  d=x"
+
+
+def test_terms_that_say_nothing_are_not_shown() -> None:
+    """What is as it always is stays unsaid; a maker fee is said where it is another than the taker fee."""
+    run = Backtest(costs=Costs(taker_fee=0.001, maker_fee=0.001, fixed_fee=0.0))
+    run.trading.direction = Direction.DIRECTION_LONG
+    run.trading.fill_model, run.trading.participation = FillModel.FILL_MODEL_THROUGH, 0.1
+    assert terms(to_dict(run)) == terms(to_dict(Backtest())) == ""
+    run.costs.maker_fee = 0.0
+    run.trading.rules.lot_size = 0.5
+    run.trading.carry.funding.add(rate=0.1)
+    assert terms(to_dict(run)) == "funding_rates=1  lot_size=0.5  maker_fee=0"
 
 
 def test_progress_off_a_terminal_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,6 +43,7 @@ def test_client_surface_is_deliberate() -> None:
         "ParamValue",
         "Params",
         "ResourceExhausted",
+        "RunOptions",
         "StratoptError",
         "Unavailable",
         "Violation",

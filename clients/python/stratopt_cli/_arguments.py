@@ -6,8 +6,6 @@ from typing import Annotated, Literal
 import typer
 
 CONNECTION = "Connection and output"
-BARS = "Which bars"
-TRADING = "Costs and fills"
 SEARCH = "How to search"
 
 Server = Annotated[
@@ -71,39 +69,6 @@ Holdout = Annotated[
 ]
 MinTrades = Annotated[
     int | None, typer.Option(help="Round trips a trial needs to be the best.", rich_help_panel=SEARCH)
-]
-
-Exchange = Annotated[
-    str | None,
-    typer.Option(help="Exchange of the bars; needed where several have the symbol.", rich_help_panel=BARS),
-]
-Timeframe = Annotated[
-    str | None,
-    typer.Option(help="Length of a bar, e.g. 1h; needed where there are several.", rich_help_panel=BARS),
-]
-Start = Annotated[
-    str | None,
-    typer.Option(metavar="DATE", help="First day or moment, e.g. 2022-01-01. UTC.", rich_help_panel=BARS),
-]
-End = Annotated[
-    str | None,
-    typer.Option(metavar="DATE", help="Last day, included, or last moment. UTC.", rich_help_panel=BARS),
-]
-
-Fee = Annotated[
-    float | None,
-    typer.Option(help="Fee on the traded value: 0.001 is 0.1 %.", rich_help_panel=TRADING),
-]
-Slippage = Annotated[
-    float | None,
-    typer.Option(help="How far each fill moves against you: 0.0005 is 0.05 %.", rich_help_panel=TRADING),
-]
-Cash = Annotated[
-    float | None, typer.Option(help="Cash at the start, in the quote currency.", rich_help_panel=TRADING)
-]
-Fill = Annotated[
-    Literal["next_open", "close"] | None,
-    typer.Option(help="Fill at the next bar's open, or at the close that decided.", rich_help_panel=TRADING),
 ]
 
 

@@ -5,26 +5,11 @@ from pathlib import Path
 
 import typer
 
-from stratopt_cli._arguments import (
-    Cash,
-    End,
-    Exchange,
-    Fee,
-    Fill,
-    Html,
-    Json,
-    Server,
-    Slippage,
-    Start,
-    Strategy,
-    Symbol,
-    Timeframe,
-    Values,
-    examples,
-)
+from stratopt_cli._arguments import Html, Json, Server, Strategy, Symbol, Values, examples
 from stratopt_cli._follow import follow_backtest
 from stratopt_cli._parse import params
 from stratopt_cli._render import backtest_views
+from stratopt_cli._run_flags import RunFlags, takes_run_flags
 from stratopt_cli._session import Session, session_of
 from stratopt_client import BacktestHandle, BacktestOptions, Client, to_dict
 
@@ -36,23 +21,18 @@ app = typer.Typer(no_args_is_help=True, help="Run a strategy over stored bars.")
     epilog=examples(
         "stratopt backtest run ma_cross_v1.0 BTC/USDT -p fast_period=5 -p slow_period=20",
         "stratopt backtest run ma_cross_v1.0 BTC/USDT --start 2022-01-01 --html report.html",
-        "stratopt backtest run grid_v1.2 RNDR/USDT --timeframe 1h --json",
+        "stratopt backtest run ma_cross_v1.0 BTC/USDT --direction both --sizing fraction:0.5",
+        "stratopt backtest run grid_v1.2 RNDR/USDT --maker-fee 0.0002 --tick-size 0.001 --json",
     ),
 )
+@takes_run_flags
 def run_command(
     context: typer.Context,
     strategy: Strategy,
     symbol: Symbol,
     *,
     param: Values = None,
-    exchange: Exchange = None,
-    timeframe: Timeframe = None,
-    start: Start = None,
-    end: End = None,
-    fee: Fee = None,
-    slippage: Slippage = None,
-    cash: Cash = None,
-    fill: Fill = None,
+    run: RunFlags,
     html: Html = None,
     server: Server = None,
     as_json: Json = False,
@@ -62,17 +42,7 @@ def run_command(
     Parameters that are not given take the strategy's defaults. Ctrl-C cancels the run.
     """
     session = session_of(context, server, as_json)
-    options = BacktestOptions(
-        params=params(param or ()),
-        exchange=exchange,
-        timeframe=timeframe,
-        start_date=start,
-        end_date=end,
-        taker_fee=fee,
-        slippage=slippage,
-        initial_cash=cash,
-        fill=fill,
-    )
+    options = BacktestOptions(**run.options(), params=params(param or ()))
 
     async def work() -> None:
         async with Client(session.server) as client:

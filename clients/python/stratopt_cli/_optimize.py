@@ -4,11 +4,6 @@ import typer
 
 from stratopt_cli._arguments import (
     Algorithm,
-    Cash,
-    End,
-    Exchange,
-    Fee,
-    Fill,
     FixedValues,
     Holdout,
     Iterations,
@@ -17,17 +12,15 @@ from stratopt_cli._arguments import (
     Ranges,
     Seed,
     Server,
-    Slippage,
-    Start,
     Strategy,
     Symbol,
     Target,
-    Timeframe,
     examples,
 )
 from stratopt_cli._follow import follow_optimization
 from stratopt_cli._parse import params, ranges
 from stratopt_cli._render import optimization_views
+from stratopt_cli._run_flags import RunFlags, takes_run_flags
 from stratopt_cli._session import session_of
 from stratopt_cli._verdict import verdict
 from stratopt_client import Client, OptimizationOptions, to_dict
@@ -41,8 +34,10 @@ app = typer.Typer(no_args_is_help=True, help="Search the parameters of a strateg
         "stratopt optimize run ma_cross_v1.0 BTC/USDT -r fast_period=5:50 -r slow_period=20:200:5",
         "stratopt optimize run ma_cross_v1.0 BTC/USDT -r fast_period=5,10,20 -p slow_period=60",
         "stratopt optimize run grid_v1.2 RNDR/USDT -r profit_ratio=0.002:0.05:log --iterations 2000",
+        "stratopt optimize run ma_cross_v1.0 BTC/USDT -r fast_period=5:50 --direction both --stop-loss 0.05",
     ),
 )
+@takes_run_flags
 def run_command(
     context: typer.Context,
     strategy: Strategy,
@@ -56,14 +51,7 @@ def run_command(
     seed: Seed = None,
     holdout: Holdout = None,
     min_trades: MinTrades = None,
-    exchange: Exchange = None,
-    timeframe: Timeframe = None,
-    start: Start = None,
-    end: End = None,
-    fee: Fee = None,
-    slippage: Slippage = None,
-    cash: Cash = None,
-    fill: Fill = None,
+    run: RunFlags,
     server: Server = None,
     as_json: Json = False,
 ) -> None:
@@ -76,6 +64,7 @@ def run_command(
     session = session_of(context, server, as_json)
     param_ranges = ranges(range_)
     options = OptimizationOptions(
+        **run.options(),
         fixed_params=params(param or ()),
         optimization_target=target,
         max_iterations=iterations,
@@ -83,14 +72,6 @@ def run_command(
         seed=seed,
         holdout=holdout,
         min_trades=min_trades,
-        exchange=exchange,
-        timeframe=timeframe,
-        start_date=start,
-        end_date=end,
-        taker_fee=fee,
-        slippage=slippage,
-        initial_cash=cash,
-        fill=fill,
     )
 
     async def work() -> None:

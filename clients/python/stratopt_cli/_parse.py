@@ -4,10 +4,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import typer
 
 from stratopt_client import ParamRange, ParamValue
+
+Size = Literal["all_in"] | tuple[Literal["fraction", "fixed"], float]
+"""How large an opening order is, as the client takes it."""
 
 _FILE_NAME = re.compile(
     r"(?P<exchange>[a-z0-9._-]{1,30})_(?P<base>[^-_]+)-(?P<quote>[^-_]+)_(?P<timeframe>[0-9]+[mhdw])",
@@ -61,6 +65,19 @@ def value(text: str) -> ParamValue:
 def criteria(written: Iterable[str]) -> dict[str, ParamValue]:
     """Read `name=value` each."""
     return {name: value(text) for name, text in _pairs(written, "--criterion", "psr_oos=0.9")}
+
+
+def sizing(text: str) -> Size:
+    """Read all_in, fraction:SHARE or fixed:AMOUNT."""
+    kind, colon, amount = (part.strip() for part in text.partition(":"))
+    if kind == "all_in" and not colon:
+        return "all_in"
+    number = value(amount)
+    if kind in ("fraction", "fixed") and isinstance(number, int | float) and not isinstance(number, bool):
+        return ("fraction" if kind == "fraction" else "fixed"), number
+    raise typer.BadParameter(
+        f"{text!r} is no size; write all_in, fraction:0.5 or fixed:1000", param_hint="--sizing"
+    )
 
 
 def _pairs(written: Iterable[str], option: str, example: str) -> Iterable[tuple[str, str]]:

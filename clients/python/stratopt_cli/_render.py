@@ -1,6 +1,6 @@
 """Results as tables."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -13,15 +13,22 @@ from stratopt.v1.market_data_service_pb2 import ImportBarsResponse
 from stratopt.v1.metrics_pb2 import Metrics
 from stratopt.v1.optimization_pb2 import Optimization
 from stratopt.v1.strategy_pb2 import Strategy
-from stratopt_cli._figures import UNDEFINED, amount, assigned, moment, percent, ratio
+from stratopt_cli._figures import UNDEFINED, amount, assigned, moment, percent, ratio, terms
 from stratopt_client import ParamValue, params_to_python, to_dict
 
-_ROWS: Sequence[tuple[str, str, Callable[[float], str]]] = (
+_Row = tuple[str, str, Callable[[float], str]]
+
+_ROWS: Sequence[_Row] = (
     ("sharpe_ratio", "Sharpe ratio", ratio),
     ("total_return", "Total return", percent),
     ("cagr", "Return a year", percent),
     ("max_drawdown", "Largest drawdown", percent),
+    ("longest_drawdown_bars", "Longest drawdown, bars", amount),
     ("volatility", "Volatility a year", percent),
+    ("var_95", "Loss of a bad day (VaR 95 %)", percent),
+    ("cvar_95", "Mean loss of the worst 5 %", percent),
+    ("skewness", "Skewness", ratio),
+    ("kurtosis", "Kurtosis (normal: 3)", ratio),
     ("sortino_ratio", "Sortino ratio", ratio),
     ("calmar_ratio", "Calmar ratio", ratio),
     ("trade_count", "Round trips", amount),
@@ -29,29 +36,56 @@ _ROWS: Sequence[tuple[str, str, Callable[[float], str]]] = (
     ("profit_factor", "Profit factor", ratio),
     ("expectancy", "Profit a round trip", amount),
     ("exposure", "Time in the market", percent),
+    ("turnover", "Turnover a year", ratio),
     ("fees_paid", "Fees paid", amount),
+    ("carry_paid", "Borrow and funding paid", amount),
+    ("refused_min_notional", "Refused: value too small", amount),
+    ("refused_lot_size", "Refused: less than a lot", amount),
+    ("refused_no_cash", "Refused: no cash", amount),
+    ("refused_no_volume", "Refused: no volume", amount),
     ("final_equity", "Final equity", amount),
     ("bar_count", "Bars", amount),
 )
+_SHOWN_ABOVE_ZERO = (
+    "carry_paid",
+    "refused_min_notional",
+    "refused_lot_size",
+    "refused_no_cash",
+    "refused_no_volume",
+)
+"""Rows left out where no column has anything to say: most runs pay no carry and have nothing refused."""
+_BRACKET = ("total_return", "sharpe_ratio", "max_drawdown", "trade_count")
+_UNUSUAL = {
+    "never_traded": "it never traded: there was no signal, or every order was refused",
+    "liquidated": "it was liquidated: the equity fell to 0, and nothing was traded after",
+}
 
 
-def metrics_table(columns: Iterable[tuple[str, Metrics]]) -> Table:
-    """Return metrics side by side; `columns` are (title, metrics)."""
+def metrics_table(columns: Iterable[tuple[str, Metrics]], *, only: Collection[str] = ()) -> Table:
+    """Return metrics side by side; `columns` are (title, metrics). `only` names the rows, none means all."""
     found = [(title, to_dict(metrics)) for title, metrics in columns]
     table = _table("", *(title for title, _ in found))
     for title_column in table.columns[1:]:
         title_column.justify = "right"
     for name, label, shown in _ROWS:
         values = [metrics[name] for _, metrics in found]
+        if (only and name not in only) or (name in _SHOWN_ABOVE_ZERO and not any(values)):
+            continue
         table.add_row(label, *(UNDEFINED if value is None else shown(value) for value in values))
     return table
 
 
 def backtest_views(backtest: Backtest) -> Iterable[Text | Table]:
-    """Return a succeeded backtest: what ran, and what came of it."""
+    """Return a succeeded backtest: what ran, what came of it, and of a grid what came of it otherwise."""
     yield _heading(backtest)
     yield Text(f"params  {assigned(params_to_python(backtest.params))}")
+    yield from _terms(backtest)
     yield metrics_table([("", backtest.metrics)])
+    yield from _unusual([("", backtest.metrics)])
+    if backtest.fill_bracket:
+        yield Text("\nthe same run, from the kindest fills to the hardest:")
+        runs = [(str(to_dict(run)["fill_model"]), run.metrics) for run in backtest.fill_bracket]
+        yield metrics_table(runs, only=_BRACKET)
 
 
 def optimization_views(optimization: Optimization) -> Iterable[Text | Table]:
@@ -62,6 +96,7 @@ def optimization_views(optimization: Optimization) -> Iterable[Text | Table]:
         f"{optimization.progress.done:,} trials, {found['algorithm']} search for the best "
         f"{found['optimization_target']}, seed {optimization.seed}"
     )
+    yield from _terms(optimization)
     if optimization.HasField("best"):
         best = optimization.best
         yield Text("best    " + assigned(params_to_python(best.trial.params)), style="bold")
@@ -69,6 +104,7 @@ def optimization_views(optimization: Optimization) -> Iterable[Text | Table]:
         if best.HasField("out_of_sample"):
             columns.append(("out of sample", best.out_of_sample))
         yield metrics_table(columns)
+        yield from _unusual(columns)
     for warning in optimization.warnings:
         yield Text(f"note: {warning}")
 
@@ -164,6 +200,21 @@ def _heading(run: Backtest | Optimization) -> Text:
         f"{moment(run.start_date)} to {moment(run.end_date)}; "
         f"fee {percent(run.costs.taker_fee)}, slippage {percent(run.costs.slippage)}"
     )
+
+
+def _terms(run: Backtest | Optimization) -> Iterable[Text]:
+    """Return the terms that are not what a run has that names none."""
+    written = terms(to_dict(run))
+    if written:
+        yield Text(f"terms   {written}")
+
+
+def _unusual(columns: Iterable[tuple[str, Metrics]]) -> Iterable[Text]:
+    """Say of runs that did not trade to their end why."""
+    for title, metrics in columns:
+        told = _UNUSUAL.get(str(to_dict(metrics)["run_status"]))
+        if told is not None:
+            yield Text(f"note: {title + ': ' if title else ''}{told}", style="bold")
 
 
 def _allowed(spec: dict[str, Any]) -> str:

@@ -23,7 +23,7 @@ from stratopt_client._errors import (
     Violation,
 )
 from stratopt_client._optimizations import OptimizationHandle
-from stratopt_client._options import BacktestOptions, ImportOptions, OptimizationOptions
+from stratopt_client._options import BacktestOptions, ImportOptions, OptimizationOptions, RunOptions
 from stratopt_client._pages import Page, Pager
 from stratopt_client._params import ParamRange, ParamRanges, Params, ParamValue, params_to_python
 from stratopt_client._plain import to_dict
@@ -50,6 +50,7 @@ __all__ = [
     "ParamValue",
     "Params",
     "ResourceExhausted",
+    "RunOptions",
     "StratoptError",
     "Unavailable",
     "Violation",
