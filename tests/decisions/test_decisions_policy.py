@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from domain_samples import NOW, make_backtest_spec, make_strategy
+from domain_samples import NOW, make_backtest_spec, make_scenario, make_strategy, make_terms
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +29,7 @@ from stratopt_server.domain.decisions import (
 from stratopt_server.domain.errors import RequestRefused, Violations
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.metrics import Metrics, ReturnMoments
-from stratopt_server.domain.runs import Costs
+from stratopt_server.domain.runs import Costs, Direction
 
 METRICS = Metrics(
     total_return=0.4,
@@ -203,14 +203,14 @@ def test_canonical_bytes_do_not_depend_on_order(document: dict[str, Any]) -> Non
     assert json.loads(canonical(document)) == document
 
 
-def test_a_package_tells_the_terms_it_was_approved_on() -> None:
-    """Costs, side, sizes, stops and rules stand in it, signed; the run's own stops where no parameter is."""
-    facts = PackageFacts(
+def facts_of(**terms: Any) -> PackageFacts:
+    """What a package of a run on those terms is made of."""
+    return PackageFacts(
         package_id="pkg_1",
         place=Place("epoch", 1),
         strategy=make_strategy(),
         strategy_type="momentum",
-        spec=make_backtest_spec(),
+        spec=make_backtest_spec(scenario=make_scenario(terms=make_terms(**terms))),
         metrics=METRICS,
         decision=Decision(
             id="dec_1",
@@ -230,6 +230,11 @@ def test_a_package_tells_the_terms_it_was_approved_on() -> None:
         policy=STARTER,
         created_at=NOW,
     )
+
+
+def test_a_package_tells_the_terms_it_was_approved_on() -> None:
+    """Costs, side, sizes, stops and rules stand in it, signed; the run's own stops where no parameter is."""
+    facts = facts_of()
     said = json.loads(canonical(describe(facts)))
     assert (said["stop_loss"], said["take_profit"]) == (0.03, 1.25)
     provenance = said["provenance"]
@@ -242,6 +247,23 @@ def test_a_package_tells_the_terms_it_was_approved_on() -> None:
     assert trading["rules"] == {"min_notional": 5.5, "lot_size": 1e-5, "tick_size": 0.01}
     own = replace(facts, spec=make_backtest_spec(params={"stop_loss": 0.2}))
     assert describe(own)["stop_loss"] == 0.2
+
+
+@pytest.mark.parametrize(
+    ("direction", "held", "action"),
+    [
+        (Direction.LONG, True, "BUY"),
+        (Direction.SHORT, True, "SELL"),
+        (Direction.BOTH, True, "HOLD"),
+        (Direction.LONG, False, "HOLD"),
+        (Direction.SHORT, False, "HOLD"),
+    ],
+)
+def test_a_package_never_says_buy_of_a_short(direction: Direction, held: bool, action: str) -> None:
+    """The action is of the side the strategy holds; where it may be either, nothing is claimed."""
+    facts = facts_of(direction=direction)
+    evidence = replace(SOUND, in_position=held)
+    assert describe(replace(facts, decision=replace(facts.decision, evidence=evidence)))["action"] == action
 
 
 def test_the_key_is_made_once_and_kept(tmp_path: Path) -> None:

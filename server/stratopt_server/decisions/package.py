@@ -14,7 +14,7 @@ from stratopt_server.decisions.policy import Policy
 from stratopt_server.domain.decisions import Decision, Evidence, Place
 from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.parameters import ParameterValue
-from stratopt_server.domain.runs import BacktestSpec, Costs, RunTerms, Scenario, SizingKind
+from stratopt_server.domain.runs import BacktestSpec, Costs, Direction, RunTerms, Scenario, SizingKind
 from stratopt_server.domain.strategy import Strategy
 
 SCHEMA_VERSION = "1.0"
@@ -69,7 +69,7 @@ def describe(facts: PackageFacts) -> dict[str, Any]:
         "exchange": scenario.exchange,
         "timeframe": scenario.timeframe,
         "parameters": params,
-        "action": "BUY" if evidence.in_position else "HOLD",
+        "action": _action(scenario.terms.direction, evidence),
         "position_size": evidence.position_size,
         "stop_loss": _number(params.get("stop_loss", stops.stop_loss)),
         "take_profit": _number(params.get("take_profit", stops.take_profit)),
@@ -149,6 +149,13 @@ def _trading(terms: RunTerms) -> dict[str, Any]:
         "fill_model": terms.fill_model.value,
         "participation": terms.participation,
     }
+
+
+def _action(direction: Direction, evidence: Evidence) -> str:
+    """Say what the strategy holds at the last bar; where it may be either side, evidence does not say which."""
+    if not evidence.in_position or direction is Direction.BOTH:
+        return "HOLD"
+    return "SELL" if direction is Direction.SHORT else "BUY"
 
 
 def _risk_level(evidence: Evidence) -> str:
