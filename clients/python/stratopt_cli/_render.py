@@ -86,6 +86,7 @@ def backtest_views(backtest: Backtest) -> Iterable[Text | Table]:
         yield Text("\nthe same run, from the kindest fills to the hardest:")
         runs = [(str(to_dict(run)["fill_model"]), run.metrics) for run in backtest.fill_bracket]
         yield metrics_table(runs, only=_BRACKET)
+        yield from _unusual(runs)
 
 
 def optimization_views(optimization: Optimization) -> Iterable[Text | Table]:
