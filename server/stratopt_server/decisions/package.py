@@ -152,7 +152,7 @@ def _trading(terms: RunTerms) -> dict[str, Any]:
 
 
 def _action(direction: Direction, evidence: Evidence) -> str:
-    """Say what the strategy holds at the last bar; where it may be either side, evidence does not say which."""
+    """Say what is held at the last bar; of a strategy that takes either side, evidence does not say which."""
     if not evidence.in_position or direction is Direction.BOTH:
         return "HOLD"
     return "SELL" if direction is Direction.SHORT else "BUY"
