@@ -84,8 +84,10 @@ class SqlJobStore:
         # Without their documents: a queue may be long, and a spec may hold decades of funding.
         query = rows.select(rows.id, rows.kind, rows.status, rows.started_at).where(rows.status.in_(UNENDED))
         return [
-            QueuedJob(id=job_id, kind=JobKind(kind), status=JobStatus(status), started_at=started_at)
-            for job_id, kind, status, started_at in query.order_by(rows.created_at, rows.id).tuples()
+            QueuedJob(
+                id=row.id, kind=JobKind(row.kind), status=JobStatus(row.status), started_at=row.started_at
+            )
+            for row in query.order_by(rows.created_at, rows.id).namedtuples()
         ]
 
     def claim(
