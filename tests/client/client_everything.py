@@ -46,7 +46,7 @@ class Everything(Backtests, Optimizations, MarketData, Strategies):
 
     async def StartBacktest(self, _request, _context):
         """Accept."""
-        return StartBacktestResponse(backtest=backtest("PENDING"))
+        return StartBacktestResponse(backtest=backtest("PENDING"), estimated_seconds=7)
 
     async def GetBacktest(self, request, context):
         """Know one."""
@@ -82,7 +82,7 @@ class Everything(Backtests, Optimizations, MarketData, Strategies):
 
     async def StartOptimization(self, _request, _context):
         """Accept."""
-        return StartOptimizationResponse(optimization=optimization("PENDING"))
+        return StartOptimizationResponse(optimization=optimization("PENDING"), estimated_seconds=9)
 
     async def GetOptimization(self, _request, _context):
         """Answer."""

@@ -45,7 +45,8 @@ async def test_backtests_without_asyncio() -> None:
     def use(client: SyncClient) -> None:
         client.wait_ready()
         handle = client.backtests.start("BTC/USDT", "ma_cross_v1.0", params={"fast_period": 5})
-        assert handle.id == "bt_1"
+        assert (handle.id, handle.estimated_seconds) == ("bt_1", 7)
+        assert client.backtests.handle("bt_1").estimated_seconds is None
         assert [event.sequence for event in handle.watch()] == [1, 2, 3]
         assert handle.result(timeout=5).id == handle.get().id == client.backtests.get("bt_1").id
         assert handle.report_html() == "<p>"
@@ -63,6 +64,7 @@ async def test_optimizations_without_asyncio() -> None:
     def use(client: SyncClient) -> None:
         handle = client.optimizations.start("BTC/USDT", "ma_cross_v1.0", {"fast_period": [5, 50]})
         assert handle.id == client.optimizations.handle("opt_1").id
+        assert (handle.estimated_seconds, client.optimizations.handle("opt_1").estimated_seconds) == (9, None)
         assert [event.sequence for event in handle.watch()] == [1]
         assert handle.result().id == handle.get().id == client.optimizations.get("opt_1").id
         assert [trial.number for trial in handle.trials(status="ok")] == [0, 1]

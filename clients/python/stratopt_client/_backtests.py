@@ -28,9 +28,14 @@ PAGE_SIZE = 200
 class BacktestHandle:
     """One backtest on the server. Dropping the handle does not stop it."""
 
-    def __init__(self, connection: Connection, backtest_id: str) -> None:
+    def __init__(
+        self, connection: Connection, backtest_id: str, estimated_seconds: int | None = None
+    ) -> None:
         """Nothing is called yet."""
         self.id = backtest_id
+        self.estimated_seconds = estimated_seconds
+        """Seconds from its start until it should be done, as the server then thought; None where it is not
+        known: of a handle made from an id, or by an older server."""
         self._connection = connection
         self._stub = BacktestServiceStub(connection.channel)
 
@@ -120,7 +125,7 @@ class Backtests:
         """Start a run of a strategy and return at once; the handle has its result."""
         request = start_backtest(symbol, strategy_id, options)
         response = await self._connection.call(self._stub.StartBacktest, request)
-        return self.handle(response.backtest.id)
+        return BacktestHandle(self._connection, response.backtest.id, response.estimated_seconds or None)
 
     def handle(self, backtest_id: str) -> BacktestHandle:
         """Return the handle of a backtest whose id is known; nothing is called."""

@@ -29,9 +29,14 @@ TRIALS_PAGE_SIZE = 1000
 class OptimizationHandle:
     """One optimization on the server. Dropping the handle does not stop it."""
 
-    def __init__(self, connection: Connection, optimization_id: str) -> None:
+    def __init__(
+        self, connection: Connection, optimization_id: str, estimated_seconds: int | None = None
+    ) -> None:
         """Nothing is called yet."""
         self.id = optimization_id
+        self.estimated_seconds = estimated_seconds
+        """Seconds from its start until it should be done, as the server then thought; None where it is not
+        known: of a handle made from an id, or by an older server."""
         self._connection = connection
         self._stub = OptimizationServiceStub(connection.channel)
 
@@ -106,7 +111,9 @@ class Optimizations:
         """Start a search for the parameters of a strategy and return at once; the handle has its result."""
         request = start_optimization(symbol, strategy_id, param_ranges, options)
         response = await self._connection.call(self._stub.StartOptimization, request)
-        return self.handle(response.optimization.id)
+        return OptimizationHandle(
+            self._connection, response.optimization.id, response.estimated_seconds or None
+        )
 
     def handle(self, optimization_id: str) -> OptimizationHandle:
         """Return the handle of an optimization whose id is known; nothing is called."""

@@ -39,6 +39,7 @@ class SyncBacktestHandle:
     def __init__(self, loop: BackgroundLoop, handle: BacktestHandle) -> None:
         """Nothing is called yet."""
         self.id = handle.id
+        self.estimated_seconds = handle.estimated_seconds
         self._loop = loop
         self._handle = handle
 
@@ -81,6 +82,7 @@ class SyncOptimizationHandle:
     def __init__(self, loop: BackgroundLoop, handle: OptimizationHandle) -> None:
         """Nothing is called yet."""
         self.id = handle.id
+        self.estimated_seconds = handle.estimated_seconds
         self._loop = loop
         self._handle = handle
 

@@ -162,6 +162,12 @@ class StartBacktestResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BACKTEST_FIELD_NUMBER: _builtins.int
+    ESTIMATED_SECONDS_FIELD_NUMBER: _builtins.int
+    estimated_seconds: _builtins.int
+    """Whole seconds from this answer until it should be done, at least 1: its wait for its turn, and
+    its run as the machine was measured and jobs like it have taken. A repeated request_id is told
+    what is left by then.
+    """
     @_builtins.property
     def backtest(self) -> _backtest_pb2.Backtest:
         """The backtest, pending."""
@@ -170,10 +176,11 @@ class StartBacktestResponse(_message.Message):
         self,
         *,
         backtest: _backtest_pb2.Backtest | None = ...,
+        estimated_seconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["backtest", b"backtest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backtest", b"backtest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backtest", b"backtest", "estimated_seconds", b"estimated_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

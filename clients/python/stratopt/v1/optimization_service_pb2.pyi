@@ -201,6 +201,12 @@ class StartOptimizationResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OPTIMIZATION_FIELD_NUMBER: _builtins.int
+    ESTIMATED_SECONDS_FIELD_NUMBER: _builtins.int
+    estimated_seconds: _builtins.int
+    """Whole seconds from this answer until it should be done, at least 1: its wait for its turn, and
+    its run as the machine was measured and jobs like it have taken. A repeated request_id is told
+    what is left by then.
+    """
     @_builtins.property
     def optimization(self) -> _optimization_pb2.Optimization:
         """The optimization, pending."""
@@ -209,10 +215,11 @@ class StartOptimizationResponse(_message.Message):
         self,
         *,
         optimization: _optimization_pb2.Optimization | None = ...,
+        estimated_seconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["optimization", b"optimization"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["optimization", b"optimization"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated_seconds", b"estimated_seconds", "optimization", b"optimization"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
