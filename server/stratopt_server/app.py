@@ -10,6 +10,7 @@ from datetime import timedelta
 from stratopt_server.decisions.policy import STARTER
 from stratopt_server.decisions.signing import SigningKey
 from stratopt_server.domain.clock import Clock, Ids, SystemClock
+from stratopt_server.domain.speeds import Speeds
 from stratopt_server.engine.names import KERNEL_NAMES
 from stratopt_server.jobs.launcher import ProcessLauncher
 from stratopt_server.jobs.supervisor import Templates
@@ -28,6 +29,7 @@ from stratopt_server.transport.system_service import SystemServicer
 from stratopt_server.usecases.approvals import Approvals
 from stratopt_server.usecases.backtests import Backtests
 from stratopt_server.usecases.datasets import Datasets
+from stratopt_server.usecases.estimating import Estimating
 from stratopt_server.usecases.hub import Hub
 from stratopt_server.usecases.idempotency import Repeats
 from stratopt_server.usecases.jobs import Jobs
@@ -69,6 +71,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         templates.sweep.start()
         if settings.report_template:
             templates.report.start()
+        await thread.run(house.estimating.remember)
         house.runner.start()
         house.publisher.start()
         try:
@@ -89,7 +92,7 @@ class House:
         ids = Ids(clock)
         self._settings = settings
         self._thread = thread
-        self.templates = Templates(settings.cache_dir, on_ready=self._wake_runner)
+        self.templates = Templates(settings.cache_dir, on_ready=self._template_ready)
         self._launcher = ProcessLauncher(self.templates, settings)
         self._catalog = Catalog(KERNEL_NAMES)
         hub = Hub()
@@ -101,6 +104,13 @@ class House:
         self._jobs = Jobs(storage, clock, ids, repeats)
         self._backtests = Backtests(self._jobs, runs, storage.reports)
         self._optimizations = Optimizations(self._jobs, runs, storage.trials, settings=settings)
+        self.estimating = Estimating(
+            storage.jobs,
+            clock,
+            self._catalog,
+            ready_in=self._launcher.ready_in,
+            running_max=settings.jobs_running_max,
+        )
         self._approvals = Approvals(
             storage,
             self._jobs,
@@ -127,6 +137,7 @@ class House:
             running_max=settings.jobs_running_max,
             attempts_max=settings.job_attempts_max,
             lease_seconds=settings.lease_seconds,
+            learn=self.estimating.learn,
         )
         self._system = System(
             storage,
@@ -136,21 +147,33 @@ class House:
             jobs_running_max=settings.jobs_running_max,
         )
 
-    def _wake_runner(self) -> None:
+    def _template_ready(self, speeds: Speeds) -> None:
         """Have the queue looked at; the runner is made after the templates that ask for it."""
+        self.estimating.calibrate(speeds)
         self.runner.wake()
 
     def servicers(self) -> Servicers:
         """The services over the use-cases."""
         runner, watching, thread = self.runner, self._watching, self._thread
+        estimating = self.estimating
         return Servicers(
             strategies=StrategyServicer(self.strategies, self._catalog, thread),
             market_data=MarketDataServicer(self._datasets, self._launcher, thread, settings=self._settings),
             backtests=BacktestServicer(
-                self._backtests, self._jobs, runner=runner, watching=watching, thread=thread
+                self._backtests,
+                self._jobs,
+                estimating=estimating,
+                runner=runner,
+                watching=watching,
+                thread=thread,
             ),
             optimizations=OptimizationServicer(
-                self._optimizations, self._jobs, runner=runner, watching=watching, thread=thread
+                self._optimizations,
+                self._jobs,
+                estimating=estimating,
+                runner=runner,
+                watching=watching,
+                thread=thread,
             ),
             approvals=ApprovalServicer(self._approvals, self.publisher, thread),
             system=SystemServicer(self._system, self._jobs, self.publisher, thread),

@@ -77,6 +77,10 @@ class ProcessLauncher:
         """Kinds of jobs that a process can be started for now."""
         return frozenset(kind for kind in JobKind if self._template(kind).takes_tasks)
 
+    def ready_in(self, kind: JobKind) -> float:
+        """Seconds until a process should start for a job of that kind; 0 is now. From any thread."""
+        return self._template(kind).ready_in
+
     def _template(self, kind: JobKind) -> Template:
         return self._templates.report if kind is JobKind.BACKTEST else self._templates.sweep
 

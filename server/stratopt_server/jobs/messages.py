@@ -7,6 +7,7 @@ from typing import Any
 from stratopt_server.domain.errors import Violation
 from stratopt_server.domain.jobs import JobKind
 from stratopt_server.domain.market import DataGrade
+from stratopt_server.domain.speeds import Speeds
 from stratopt_server.market.read import FileFormat
 from stratopt_server.storage.codec import from_json, to_json
 
@@ -77,7 +78,9 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Template to server: everything is loaded."""
+    """Template to server: everything is loaded, and so fast it is."""
+
+    speeds: Speeds
 
 
 @dataclass(frozen=True, slots=True)

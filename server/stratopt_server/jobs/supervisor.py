@@ -6,12 +6,14 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stratopt_server.domain.speeds import Speeds
 from stratopt_server.engine.cache import kernel_cache
 from stratopt_server.jobs.messages import (
     MESSAGE_BYTES_MAX,
@@ -24,6 +26,7 @@ from stratopt_server.jobs.messages import (
     decode,
     encode,
 )
+from stratopt_server.usecases.estimates import left
 from stratopt_server.usecases.system import Part, PartStatus
 
 log = logging.getLogger(__name__)
@@ -31,6 +34,8 @@ log = logging.getLogger(__name__)
 RESTART_SECONDS_MAX = 30.0
 READY_SECONDS_MAX = 180.0
 """How long a template may load: a first one compiles every kernel."""
+SWEEP_LOADS_SECONDS, REPORT_LOADS_SECONDS, COMPILING_SECONDS = 1.5, 5.0, 30.0
+"""How long a template is expected to load, and how much longer if no kernel has been compiled yet."""
 LINE_BYTES_MAX = 1 << 20
 """Size of one message from a job's process."""
 
@@ -74,8 +79,18 @@ class Worker:
 class Template:
     """One template process, started again whenever it is lost."""
 
-    def __init__(self, name: str, *arguments: str, cache_dir: Path, on_ready: Callable[[], None]) -> None:
-        """`arguments` go to the template's command line; `on_ready` is called when it has loaded."""
+    def __init__(
+        self,
+        name: str,
+        *arguments: str,
+        cache_dir: Path,
+        loads_seconds: float,
+        on_ready: Callable[[Speeds], None],
+    ) -> None:
+        """`arguments` go to the template's command line; it is expected to load for so long.
+
+        `on_ready` is called when it has loaded, with what it has measured.
+        """
         self.name = name
         self._arguments = arguments
         self._cache_dir = kernel_cache(cache_dir)
@@ -86,6 +101,7 @@ class Template:
         self._ready = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._loading_since = float("inf")
+        self._loads_seconds = loads_seconds + (0 if self._cache_dir.exists() else COMPILING_SECONDS)
         self._on_ready = on_ready
 
     @property
@@ -99,19 +115,26 @@ class Template:
         return self._ready.is_set()
 
     @property
+    def ready_in(self) -> float:
+        """Seconds until everything should be loaded; from any thread."""
+        if self.is_ready:
+            return 0.0
+        return left(self._loads_seconds, max(time.monotonic() - self._loading_since, 0.0))
+
+    @property
     def takes_tasks(self) -> bool:
         """Tell whether a task should be given to it now.
 
         One that is loading is spared: what waits for it would hold a place that others can use. One that
         loads for too long is not, so that its tasks fail with a reason instead of waiting for ever.
         """
-        loading = asyncio.get_running_loop().time() - self._loading_since
+        loading = time.monotonic() - self._loading_since
         return self._keeper is None or self.is_ready or loading > READY_SECONDS_MAX
 
     def start(self) -> None:
         """Begin to keep a template process running."""
         if self._keeper is None:
-            self._loading_since = asyncio.get_running_loop().time()
+            self._loading_since = time.monotonic()
             self._keeper = asyncio.create_task(self._keep(), name=f"template {self.name}")
 
     async def stop(self) -> None:
@@ -194,7 +217,7 @@ class Template:
                 pass
             finally:
                 self._ready.clear()
-                self._loading_since = asyncio.get_running_loop().time()
+                self._loading_since = time.monotonic()
                 self._socket = None
                 await self._end_process()
 
@@ -212,9 +235,9 @@ class Template:
 
     def _hear(self, message: Any) -> None:
         match message:
-            case Ready():
+            case Ready(speeds=speeds):
                 self._ready.set()
-                self._on_ready()
+                self._on_ready(speeds)
             case Exited(run=run, code=code, signal=number):
                 worker = self._workers.pop(run, None)
                 if worker is not None:
@@ -249,10 +272,14 @@ class Template:
 class Templates:
     """The templates of one server: one with the kernels, one with vectorbt for reports too."""
 
-    def __init__(self, cache_dir: Path, *, on_ready: Callable[[], None]) -> None:
-        """`on_ready` is called whenever one has loaded."""
-        self.sweep = Template("sweep", cache_dir=cache_dir, on_ready=on_ready)
-        self.report = Template("report", "--report", cache_dir=cache_dir, on_ready=on_ready)
+    def __init__(self, cache_dir: Path, *, on_ready: Callable[[Speeds], None]) -> None:
+        """`on_ready` is called whenever one has loaded, with what it has measured."""
+        self.sweep = Template(
+            "sweep", cache_dir=cache_dir, loads_seconds=SWEEP_LOADS_SECONDS, on_ready=on_ready
+        )
+        self.report = Template(
+            "report", "--report", cache_dir=cache_dir, loads_seconds=REPORT_LOADS_SECONDS, on_ready=on_ready
+        )
 
     def parts(self) -> list[Part]:
         """How they are."""

@@ -12,8 +12,10 @@ import signal
 import socket
 import sys
 
+from stratopt_server.domain.speeds import Speeds
 from stratopt_server.engine import sweep
 from stratopt_server.jobs import child
+from stratopt_server.jobs.calibration import report_speeds, sweep_speeds
 from stratopt_server.jobs.messages import MESSAGE_BYTES_MAX, Exited, Kill, Ready, Start, Task, decode, encode
 
 PR_SET_PDEATHSIG = 1
@@ -22,8 +24,10 @@ PR_SET_PDEATHSIG = 1
 class Template:
     """Answers the supervisor until it hangs up."""
 
-    def __init__(self, supervisor: socket.socket) -> None:
+    def __init__(self, supervisor: socket.socket, speeds: Speeds) -> None:
+        """`speeds` are what was measured of the engine."""
         self._supervisor = supervisor
+        self._speeds = speeds
         self._runs: dict[int, int] = {}  # pid of each process -> its run
         self._wakeup, wakeup_writer = socket.socketpair()
         for end in (self._wakeup, wakeup_writer):
@@ -34,7 +38,7 @@ class Template:
 
     def serve(self) -> None:
         """Fork, kill and reap on request."""
-        self._supervisor.send(encode(Ready()))
+        self._supervisor.send(encode(Ready(self._speeds)))
         with selectors.DefaultSelector() as selector:
             selector.register(self._supervisor, selectors.EVENT_READ)
             selector.register(self._wakeup, selectors.EVENT_READ)
@@ -110,7 +114,9 @@ def main() -> None:
         from stratopt_server.engine import report  # noqa: PLC0415 - takes seconds, and not all need it
 
         report.preload()
-    Template(supervisor).serve()
+    # Each measures what is run from it.
+    measured = Speeds(report=report_speeds()) if options.report else Speeds(sweep=sweep_speeds())
+    Template(supervisor, measured).serve()
 
 
 if __name__ == "__main__":

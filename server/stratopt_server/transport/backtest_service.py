@@ -10,6 +10,7 @@ from stratopt_server.domain.errors import Violations
 from stratopt_server.domain.jobs import JobKind
 from stratopt_server.domain.ports import ReportKey
 from stratopt_server.usecases.backtests import Backtests
+from stratopt_server.usecases.estimating import Estimating
 from stratopt_server.usecases.jobs import Jobs
 from stratopt_server.usecases.runner import Runner
 from stratopt_server.usecases.threads import StorageThread
@@ -36,10 +37,18 @@ class BacktestServicer(BacktestServiceServicer):
     """Parse, call, convert."""
 
     def __init__(
-        self, backtests: Backtests, jobs: Jobs, *, runner: Runner, watching: Watching, thread: StorageThread
+        self,
+        backtests: Backtests,
+        jobs: Jobs,
+        *,
+        estimating: Estimating,
+        runner: Runner,
+        watching: Watching,
+        thread: StorageThread,
     ) -> None:
         self._backtests = backtests
         self._jobs = jobs
+        self._estimating = estimating
         self._runner = runner
         self._watching = watching
         self._thread = thread
@@ -50,7 +59,8 @@ class BacktestServicer(BacktestServiceServicer):
         call = call_of(request, "StartBacktest")
         job = await self._thread.run(self._backtests.start, wanted, call)
         self._runner.wake()
-        return pb.StartBacktestResponse(backtest=backtest_to_proto(job))
+        seconds = await self._thread.run(self._estimating.seconds, job)
+        return pb.StartBacktestResponse(backtest=backtest_to_proto(job), estimated_seconds=seconds)
 
     async def GetBacktest(self, request: pb.GetBacktestRequest, context: Any) -> pb.GetBacktestResponse:
         """Return one backtest."""

@@ -7,6 +7,7 @@ from stratopt.v1 import optimization_service_pb2 as pb
 from stratopt.v1.optimization_service_pb2_grpc import OptimizationServiceServicer
 from stratopt_server.domain.errors import Violations
 from stratopt_server.domain.jobs import JobKind
+from stratopt_server.usecases.estimating import Estimating
 from stratopt_server.usecases.jobs import Jobs
 from stratopt_server.usecases.optimizations import Optimizations
 from stratopt_server.usecases.runner import Runner
@@ -35,12 +36,14 @@ class OptimizationServicer(OptimizationServiceServicer):
         optimizations: Optimizations,
         jobs: Jobs,
         *,
+        estimating: Estimating,
         runner: Runner,
         watching: Watching,
         thread: StorageThread,
     ) -> None:
         self._optimizations = optimizations
         self._jobs = jobs
+        self._estimating = estimating
         self._runner = runner
         self._watching = watching
         self._thread = thread
@@ -53,7 +56,10 @@ class OptimizationServicer(OptimizationServiceServicer):
         call = call_of(request, "StartOptimization")
         job = await self._thread.run(self._optimizations.start, wanted, call)
         self._runner.wake()
-        return pb.StartOptimizationResponse(optimization=optimization_to_proto(job))
+        seconds = await self._thread.run(self._estimating.seconds, job)
+        return pb.StartOptimizationResponse(
+            optimization=optimization_to_proto(job), estimated_seconds=seconds
+        )
 
     async def GetOptimization(
         self, request: pb.GetOptimizationRequest, context: Any

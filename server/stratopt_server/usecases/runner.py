@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -64,8 +64,12 @@ class Runner:
         running_max: int,
         attempts_max: int,
         lease_seconds: float,
+        learn: Callable[[Job], None],
     ) -> None:
-        """`owner` names this server in leases; no two servers share one."""
+        """`owner` names this server in leases; no two servers share one.
+
+        `learn` is called, on the thread of the database, with each job whose attempt has ended.
+        """
         self._storage = storage
         self._launcher = launcher
         self._hub = hub
@@ -75,6 +79,7 @@ class Runner:
         self._running_max = running_max
         self._attempts_max = attempts_max
         self._lease = timedelta(seconds=lease_seconds)
+        self._learn = learn
         self._tasks: dict[str, asyncio.Task[None]] = {}  # of each job at work here
         self._attempts: dict[str, Attempt] = {}  # of those whose process runs
         self._released: set[str] = set()  # of those that go back to the queue
@@ -154,6 +159,8 @@ class Runner:
         await self._settle_surely(job, failure)
         self._released.discard(job.id)
         self._hub.notify(job.id)
+        with _going_on(f"nothing could be learned from job {job.id}"):
+            await self._thread.run(self._learn, job)
 
     async def _run(self, job: Job) -> Failure | None:
         """See the job's process to its end; say why it did not finish the job, if it did not."""
