@@ -125,7 +125,10 @@ def test_request_examples_have_their_own_shape(http: httpx.Client) -> None:
     assert search["max_iterations"]["default"] == 100
     assert search["optimization_target"]["enum"] == ["sharpe", "return", "drawdown"]
     assert schemas["StartBacktest"]["required"] == ["symbol", "strategy_id", "start_date", "end_date"]
-    assert schemas["BacktestStarted"]["properties"]["estimated_time"]["type"] == "integer"
+    for name in ("BacktestStarted", "OptimizationStarted"):
+        estimate = schemas[name]["properties"]["estimated_time"]
+        assert (estimate["type"], estimate["minimum"]) == ("integer", 1)
+        assert "estimated_time" in schemas[name]["required"]
     assert schemas["Approve"]["required"] == ["strategy_id", "backtest_id"]
 
 

@@ -107,16 +107,18 @@ def test_day_without_time_ends_with_the_day(http: httpx.Client, walk: str) -> No
     assert done(http, "/api/backtest/status", task_id=hours)["end_date"] == "2023-01-31T00:00:00Z"
 
 
-def test_estimate_grows_with_bars_and_queue(http: httpx.Client, server: ServerProcess, walk: str) -> None:
-    """It is no constant: a run behind twenty others is told to wait longer."""
-    with SyncClient(server.address) as client:
-        hurry = [client.backtests.start(walk, "ma_cross_v1.0") for _ in range(20)]
-        late = http.post("/api/backtest/start", json={**RUN, "symbol": walk}).json()
-        for handle in hurry:
-            handle.result()
-    done(http, "/api/backtest/status", task_id=late["task_id"])
-    alone = http.post("/api/backtest/start", json={**RUN, "symbol": walk}).json()
-    assert late["estimated_time"] > alone["estimated_time"]
+def test_estimate_is_the_servers(http: httpx.Client, walk: str) -> None:
+    """It grows with the work: a backtest is told less than a search of a hundred thousand sets."""
+    search = {
+        "symbol": walk,
+        "strategy_id": "ma_cross_v1.0",
+        "param_ranges": {"signal_threshold": {"min": 0.0, "max": 0.5}},
+    }
+    small = http.post("/api/backtest/start", json={**RUN, "symbol": walk}).json()
+    done(http, "/api/backtest/status", task_id=small["task_id"])
+    large = http.post("/api/optimization/start", json={**search, "max_iterations": 100_000}).json()
+    assert http.post(f"/api/optimization/{large['optimization_id']}/cancel").status_code == 200
+    assert large["estimated_time"] > small["estimated_time"] >= 1
 
 
 def test_undefined_figures_are_null(http: httpx.Client, walk: str) -> None:
@@ -144,7 +146,9 @@ def test_optimization_from_start_to_best(http: httpx.Client, walk: str) -> None:
     answer = http.post("/api/optimization/start", json=wanted)
     assert answer.status_code == 200, answer.text
     started = answer.json()
-    assert set(started) == {"optimization_id", "status", "progress"}
+    assert set(started) == {"optimization_id", "status", "progress", "estimated_time"}
+    assert type(started["estimated_time"]) is int
+    assert started["estimated_time"] >= 1
     assert 0 <= started["progress"] <= 1
     found = done(http, "/api/optimization/status", optimization_id=started["optimization_id"])
     assert (found["progress"], found["max_iterations"], found["trials_done"]) == (1.0, 100, 100)

@@ -1,13 +1,11 @@
 """Backtests: start, ask, follow, cancel."""
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel
 
 from stratopt_client import to_dict
-from stratopt_gateway import estimate
 from stratopt_gateway.dependencies import ClientOf, SettingsOf, StreamsOf, renamed
 from stratopt_gateway.json_body import StrictRoute
 from stratopt_gateway.openapi import body_problems, problems
@@ -36,11 +34,8 @@ TaskIdQuery = Annotated[str, Query(description="The task_id of the backtest.", e
 async def start_backtest(client: ClientOf, wanted: StartBacktest) -> BacktestStarted:
     """Accept a backtest and answer at once; ask for its status, or follow its events."""
     handle = await client.backtests.start(wanted.symbol, wanted.strategy_id, **wanted.options())
-    backtest, metrics = await asyncio.gather(handle.get(), client.system.metrics())
-    status = to_dict(backtest)["status"]
-    return BacktestStarted(
-        task_id=handle.id, status=status, estimated_time=estimate.seconds(backtest, metrics)
-    )
+    status = to_dict(await handle.get())["status"]
+    return BacktestStarted(task_id=handle.id, status=status, estimated_time=handle.estimated_seconds or 1)
 
 
 @router.get(

@@ -37,7 +37,7 @@ async def start_optimization(client: ClientOf, wanted: StartOptimization) -> Opt
     handle = await client.optimizations.start(
         wanted.symbol, wanted.strategy_id, wanted.param_ranges, **wanted.options()
     )
-    return OptimizationStarted.of(await handle.get())
+    return OptimizationStarted.of(await handle.get(), handle.estimated_seconds or 1)
 
 
 @router.get(

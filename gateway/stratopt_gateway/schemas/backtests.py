@@ -8,6 +8,7 @@ from stratopt.v1.backtest_pb2 import Backtest as BacktestMessage
 from stratopt_client import to_dict
 from stratopt_gateway.schemas.base import (
     DATE,
+    EstimatedTime,
     Failure,
     Metrics,
     Params,
@@ -54,7 +55,7 @@ class Backtest(BaseModel):
 class BacktestStarted(Backtest):
     """The backtest as accepted."""
 
-    estimated_time: int = Field(description="Seconds until it should be done, roughly.", ge=1, examples=[2])
+    estimated_time: EstimatedTime
 
 
 class BracketRun(BaseModel):

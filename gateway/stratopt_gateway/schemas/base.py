@@ -10,6 +10,15 @@ Word = Literal["pending", "running", "succeeded", "failed", "cancelled"]
 RunStatus = Literal["traded", "never_traded", "liquidated"]
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """A time in an answer: ISO 8601, UTC."""
+EstimatedTime = Annotated[
+    int,
+    Field(
+        description="Seconds until it should be done, its wait for its turn included: as this machine was "
+        "measured and jobs like it have taken.",
+        ge=1,
+        examples=[2],
+    ),
+]
 
 DATE = "ISO 8601, UTC: a day such as 2024-01-31 or a moment such as 2024-01-31T12:00:00Z."
 VALUE_SCHEMA = {

@@ -10,6 +10,7 @@ from stratopt.v1.optimization_pb2 import Trial as TrialMessage
 from stratopt_client import to_dict
 from stratopt_gateway.schemas.base import (
     DATE,
+    EstimatedTime,
     Failure,
     Metrics,
     Moment,
@@ -66,18 +67,29 @@ class StartOptimization(RunRequest):
     min_trades: int | None = Field(None, description="Round trips a trial needs to be the best.")
 
 
-class OptimizationStarted(BaseModel):
-    """The optimization as accepted."""
+class OptimizationState(BaseModel):
+    """Which optimization, and where it stands."""
 
     optimization_id: str = Field(examples=[OPTIMIZATION_ID])
     status: Word
     progress: float = Field(description="From 0 to 1.", ge=0, le=1, examples=[0.0])
 
+
+class OptimizationStarted(OptimizationState):
+    """The optimization as accepted."""
+
+    estimated_time: EstimatedTime
+
     @classmethod
-    def of(cls, optimization: Optimization) -> Self:
+    def of(cls, optimization: Optimization, estimated_time: int) -> Self:
         """Describe an optimization, briefly."""
         plain = to_dict(optimization)
-        return cls(optimization_id=plain["id"], status=plain["status"], progress=fraction_done(plain))
+        return cls(
+            optimization_id=plain["id"],
+            status=plain["status"],
+            progress=fraction_done(plain),
+            estimated_time=estimated_time,
+        )
 
 
 class Trial(BaseModel):
@@ -102,7 +114,7 @@ class Best(Trial):
     )
 
 
-class OptimizationStatus(RunAnswer, OptimizationStarted):
+class OptimizationStatus(RunAnswer, OptimizationState):
     """An optimization as it stands, with the best so far."""
 
     trials_done: int
