@@ -33,6 +33,7 @@ NOISE = 1e-10
 LITTLE = 1e-8
 """A sum that is 1e-4 of its terms is counted as near a tie as 1e-12."""
 DAY = 86_400_000_000
+EPSILON = 2.0**-52
 
 
 class Reason(IntEnum):
@@ -136,8 +137,16 @@ class Account:
     def sum_of(self, a: float, b: float) -> float:
         """Add two numbers, and note how little is left: the less, the more weighs the rounding of both."""
         if a and b:
-            self.nearest_tie = min(self.nearest_tie, abs(a + b) / (abs(a) + abs(b)) * LITTLE)
+            # Where orders do not shrink with the cash, the rounding of the first ones does not either.
+            scale = max(abs(a) + abs(b), self.terms.initial_cash if self.steps() else 0.0)
+            self.nearest_tie = min(self.nearest_tie, abs(a + b) / scale * LITTLE)
         return a + b
+
+    def steps(self) -> bool:
+        """Tell whether anything of an order does not shrink with the cash."""
+        terms, of_initial = self.terms, self.wishes.sizes and self.wishes.of_initial
+        fixed = terms.sizing.kind is SizingKind.FIXED or terms.costs.fixed_fee > 0
+        return bool(fixed or of_initial or terms.rules.lot_size > 0)
 
     def reaches(self, price: float, level: float, side: int) -> bool:
         """Tell whether a price is at a level or beyond it: above for side 1, below for -1."""
@@ -434,9 +443,9 @@ class Figures:
 
     metrics: Metrics
     daily: ReturnMoments | None
-    blocks: list[tuple[float, float]]
+    blocks: list[list[float]]
     rounding: float = 0.0
-    """How far rounding alone may move the moments of the returns, as a share."""
+    """How far rounding alone may move the moments of the returns and the drawdown, as a share."""
 
 
 def measure(account: Account, bars: Bars, blocks: int) -> Figures:
@@ -445,14 +454,16 @@ def measure(account: Account, bars: Bars, blocks: int) -> Figures:
     days = [time // DAY for time in bars.time.tolist()]
     ends = [i for i, day in enumerate(days) if days[i + 1 : i + 2] != [day]]
     daily = returns_of([account.equity[i] for i in ends], account.terms.initial_cash)
+    metrics = metrics_of(account, returns, daily)
+    fall = metrics.max_drawdown or math.inf
     size = len(returns) // blocks
     rest = returns[len(returns) - blocks * size :]
     parts = [rest[i * size : (i + 1) * size] for i in range(blocks)]
     return Figures(
-        metrics=metrics_of(account, returns, daily),
+        metrics=metrics,
         daily=moments_of(daily),
-        blocks=[(math.fsum(part), math.fsum(r * r for r in part)) for part in parts],
-        rounding=max(rounding(returns), rounding(daily)),
+        blocks=[[math.fsum(part), math.fsum(r * r for r in part)] for part in parts],
+        rounding=max(rounding(returns), rounding(daily), EPSILON / fall if fall > NOISE else 0.0),
     )
 
 
@@ -481,11 +492,10 @@ def moments_of(returns: list[float]) -> ReturnMoments | None:
 
 def rounding(returns: list[float]) -> float:
     """Estimate how far rounding moves the moments: returns are differences, and sums of powers cancel."""
-    deviation = math.sqrt(moment(returns, 2))
+    deviation, mean = math.sqrt(moment(returns, 2)), math.fsum(returns) / len(returns)
     if deviation == 0:
-        return 0.0
-    mean = math.fsum(returns) / len(returns)
-    return float(np.finfo(float).eps) * (1 / deviation + (1 + 2 * abs(mean) / deviation) ** 4)
+        return math.inf if mean and len(returns) > 1 else 0.0
+    return EPSILON * (1 / deviation + (1 + 2 * abs(mean) / deviation) ** 4)
 
 
 def drawdowns(equity: list[float], initial: float) -> tuple[float, int]:

@@ -55,7 +55,7 @@ from stratopt_server.engine.kernels.orders import (
     TAKE_PROFIT_HIT,
 )
 from stratopt_server.engine.kernels.signals import Signals, run_signals_nb
-from stratopt_server.engine.metrics import disagreements
+from stratopt_server.engine.metrics import ABSOLUTE, RELATIVE, disagreements
 from stratopt_server.engine.prepare import BLOCKS, market_of, terms_of
 from stratopt_server.engine.totals import to_daily, to_metrics
 
@@ -67,6 +67,8 @@ TIE = 1e-12
 """Runs in which two numbers came nearer than this before one decision are left out."""
 ROUNDING = 2e-11
 """Runs whose returns are so small or so alike that rounding moves their moments more are left out too."""
+MOMENTS = 1e-9
+"""How far apart moments may be that are near 0: they are numbers of about 1."""
 
 Floats = NDArray[np.float64]
 
@@ -101,8 +103,7 @@ def run_kernel(bars: Bars, wishes: Wishes, terms: RunTerms) -> Ran:
     )
     run_signals_nb(book, signals)
     rows = book.total[np.newaxis]
-    blocks = [(float(first), float(second)) for first, second in book.blocks]
-    figures = Figures(to_metrics(rows, len(bars), terms)[0], to_daily(rows)[0], blocks)
+    figures = Figures(to_metrics(rows, len(bars), terms)[0], to_daily(rows)[0], book.blocks.tolist())
     orders = book.orders[: int(book.total[column.ORDERS])]
     return Ran(orders[:, [O_BAR, O_SIZE, O_PRICE, O_FEE, O_REASON]], figures)
 
@@ -113,10 +114,13 @@ def differences(bars: Bars, wishes: Wishes, terms: RunTerms) -> list[str]:
     assume(account.nearest_tie > TIE)
     expected, found = measure(account, bars, BLOCKS), run_kernel(bars, wishes, terms)
     assume(expected.rounding < ROUNDING)
-    rows = [(o.bar, o.size, o.price, o.fee, REASONS[o.reason]) for o in account.orders]
+    rows = [[o.bar, o.size, o.price, o.fee, REASONS[o.reason]] for o in account.orders]
+    metrics, shape = found.figures.metrics, (expected.metrics.skewness, expected.metrics.kurtosis)
+    same = replace(expected.metrics, skewness=metrics.skewness, kurtosis=metrics.kurtosis)
     return [
         *apart("order", found.orders.tolist(), rows),
-        *disagreements(found.figures.metrics, expected.metrics),
+        *disagreements(metrics, same),
+        *apart("shape", [metrics.skewness, metrics.kurtosis], shape),
         *apart("daily", [found.figures.daily], [expected.daily]),
         *apart("block", found.figures.blocks, expected.blocks),
     ]
@@ -129,12 +133,13 @@ def apart(name: str, found: Sequence[Any], expected: Sequence[Any]) -> list[str]
 
 
 def near(left: Any, right: Any) -> bool:
-    """Tell whether numbers, or rows of them, differ by rounding only."""
+    """Tell whether moments, or rows of numbers, differ by rounding only."""
     if left is None or right is None:
         return left is right
     if isinstance(left, ReturnMoments):
-        return np.allclose(astuple(left), astuple(right), rtol=1e-9, atol=1e-9)
-    return len(left) == len(right) and np.allclose(left, right, rtol=1e-9, atol=1e-12)
+        left, right = astuple(left), astuple(right)
+    atol = ABSOLUTE if isinstance(left, list) else MOMENTS
+    return np.shape(left) == np.shape(right) and np.allclose(left, right, rtol=RELATIVE, atol=atol)
 
 
 # What runs are made of. The columns come from a seed, so that a shorter run is the beginning of a longer one.
