@@ -349,8 +349,10 @@ class Account:
                 return Reason.TAKE_PROFIT, target
         worst, best = (bar.low, bar.high) if side > 0 else (bar.high, bar.low)
         nearest = bankruptcy if trade.worse(stop, bankruptcy) else stop
+        # A stop that slippage put beyond the open fills there: between the two nothing was traded.
+        fill = bar.open if trade.worse(bar.open, nearest) and nearest != bankruptcy else nearest
         if self.reaches(worst, nearest, -side):
-            return (Reason.LIQUIDATION if nearest == bankruptcy else Reason.STOP_LOSS), nearest
+            return (Reason.LIQUIDATION if nearest == bankruptcy else Reason.STOP_LOSS), fill
         if self.reaches(best, target, side):
             return Reason.TAKE_PROFIT, target
         return None, 0.0

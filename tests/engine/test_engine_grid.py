@@ -23,7 +23,6 @@ from stratopt_server.engine.kernels.bits import LANES
 from stratopt_server.engine.kernels.book import Book, hold_nb, open_book_nb
 from stratopt_server.engine.kernels.grid import BEYOND, SLOT, GridRule, run_grid_nb, work_grid_nb
 from stratopt_server.engine.kernels.lanes import beyond_mask_nb, moments_nb, span_nb
-from stratopt_server.engine.kernels.lows import lows_kept_nb
 from stratopt_server.engine.kernels.terms import Floats2, Terms, Totals
 from stratopt_server.engine.prepare import market_of, terms_of
 
@@ -88,8 +87,8 @@ def run_kernel(setup: Setup, bars: Bars) -> Ran:
     """Run the kernel, and keep every order."""
     market = market_of(bars, Carry(), BLOCKS)
     orders = np.empty((2 * setup.count * (2 * len(bars) + 1), order.ORDER))
-    lows = np.empty(lows_kept_nb(market.day_ends.size))
-    book = Book(market, terms_for(setup), np.empty(column.TOTALS), lows, np.empty((BLOCKS, 2)), orders)
+    days = np.empty(market.day_ends.size)
+    book = Book(market, terms_for(setup), np.empty(column.TOTALS), days, np.empty((BLOCKS, 2)), orders)
     rule = GridRule(setup.count, setup.profit_ratio, setup.stop_loss)
     run_grid_nb(book, rule, np.full((setup.count + 1, SLOT), np.nan))
     filled = int(book.total[column.ORDERS])
@@ -529,18 +528,9 @@ def test_a_stretch_is_the_sum_of_its_bars(count: int, seed: int, size: float) ->
     """To hold over a stretch of bars is to hold bar after bar, long, short or flat."""
     bars = bars_of(walk(count, seed, step=0.01))
     market = market_of(bars, Carry(), BLOCKS)
-    lows, blocks = np.empty((2, lows_kept_nb(market.day_ends.size))), np.empty((2, BLOCKS, 2))
-    books = [
-        Book(
-            market,
-            terms_for(Setup(1, 0.1, 0.1)),
-            np.empty(column.TOTALS),
-            lows[i],
-            blocks[i],
-            np.empty((0, 6)),
-        )
-        for i in (0, 1)
-    ]
+    terms, orders = terms_for(Setup(1, 0.1, 0.1)), np.empty((0, order.ORDER))
+    days, blocks = np.empty((2, market.day_ends.size)), np.empty((2, BLOCKS, 2))
+    books = [Book(market, terms, np.empty(column.TOTALS), days[i], blocks[i], orders) for i in (0, 1)]
     for book in books:
         open_book_nb(book)
         book.total[column.SIZE] = size
@@ -550,3 +540,4 @@ def test_a_stretch_is_the_sum_of_its_bars(count: int, seed: int, size: float) ->
         hold_nb(books[1], bar, bar)
     np.testing.assert_allclose(books[0].total, books[1].total, rtol=1e-11, atol=1e-13)
     np.testing.assert_allclose(blocks[0], blocks[1], rtol=1e-11, atol=1e-14)
+    assert np.array_equal(days[0], days[1])

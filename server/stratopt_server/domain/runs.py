@@ -43,7 +43,7 @@ class FillModel(Enum):
     VOLUME = "volume"
     """As through, while the bar's fills stay within a share of its volume."""
     TOUCH_PATH = "touch_path"
-    """As touch, along the path open, nearer extreme, other extreme, close."""
+    """As touch, along the path open, low, high, close of a rising bar, else open, high, low, close."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from stratopt_server.domain.parameters import Params, is_integer, is_real
-from stratopt_server.engine.kernels import rules
+from stratopt_server.engine.kernels.rules import (
+    BOLLINGER_BREAKOUT,
+    BOLLINGER_REVERSION,
+    DCA,
+    DONCHIAN_BREAKOUT,
+    MA_CROSS,
+    MACD,
+    MOMENTUM,
+    RSI_REVERSION,
+)
 from stratopt_server.engine.kernels.terms import Floats2
 
 
@@ -66,7 +75,7 @@ _ALL = (
         "fast_period* slow_period* signal_threshold",
         "1 <= fast_period < slow_period and signal_threshold >= 0",
         lambda fast, slow, threshold: (fast >= 1) & (fast < slow) & (threshold >= 0),
-        rules.MA_CROSS,
+        MA_CROSS,
     ),
     _kernel(
         "grid",
@@ -80,49 +89,49 @@ _ALL = (
         "period* oversold overbought",
         "period >= 1 and oversold < overbought",
         lambda period, low, high: (period >= 1) & (low < high),
-        rules.RSI_REVERSION,
+        RSI_REVERSION,
     ),
     _kernel(
         "bollinger_breakout",
         "period* width",
         "period >= 2 and width > 0",
         lambda period, width: (period >= 2) & (width > 0),
-        rules.BOLLINGER_BREAKOUT,
+        BOLLINGER_BREAKOUT,
     ),
     _kernel(
         "bollinger_reversion",
         "period* width",
         "period >= 2 and width > 0",
         lambda period, width: (period >= 2) & (width > 0),
-        rules.BOLLINGER_REVERSION,
+        BOLLINGER_REVERSION,
     ),
     _kernel(
         "macd",
         "fast_period* slow_period* signal_period*",
         "1 <= fast_period < slow_period and signal_period >= 1",
         lambda fast, slow, signal: (fast >= 1) & (fast < slow) & (signal >= 1),
-        rules.MACD,
+        MACD,
     ),
     _kernel(
         "donchian_breakout",
         "entry_period* exit_period*",
         "entry_period >= 1 and exit_period >= 1",
         lambda entry, leave: (entry >= 1) & (leave >= 1),
-        rules.DONCHIAN_BREAKOUT,
+        DONCHIAN_BREAKOUT,
     ),
     _kernel(
         "momentum",
         "lookback* threshold",
         "lookback >= 1 and threshold >= 0",
         lambda lookback, threshold: (lookback >= 1) & (threshold >= 0),
-        rules.MOMENTUM,
+        MOMENTUM,
     ),
     _kernel(
         "dca",
         "interval* order_share take_profit",
         "interval >= 1, order_share in (0, 1] and take_profit > 0",
         lambda interval, share, target: (interval >= 1) & (share > 0) & (share <= 1) & (target > 0),
-        rules.DCA,
+        DCA,
     ),
 )
 

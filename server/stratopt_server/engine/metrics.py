@@ -8,6 +8,8 @@ from stratopt_server.domain.metrics import Metrics, ReturnMoments
 NOISE = 1e-10
 """A deviation of returns, or a drawdown, up to this is rounding: no ratio to it is defined."""
 RELATIVE, ABSOLUTE = 1e-9, 1e-12
+SHAPES = {"skewness", "kurtosis"}
+"""Sums of large terms of both signs: near 0 their rounding is not that of their value."""
 
 DENOMINATORS = {
     "sharpe_ratio": "volatility",
@@ -108,6 +110,8 @@ def disagreements(a: Metrics, b: Metrics) -> list[str]:
 
 def _absolute(name: str, a: Metrics, b: Metrics) -> float:
     """Give the absolute tolerance of a metric."""
+    if name in SHAPES:
+        return RELATIVE
     if name not in DENOMINATORS:
         return ABSOLUTE
     values = [getattr(metrics, DENOMINATORS[name]) for metrics in (a, b)]

@@ -95,8 +95,8 @@ def market_of(bars: Bars, carry: Carry, blocks: int = BLOCKS) -> Market:
     opened, close = plain(bars.open), plain(bars.close)
     return Market(
         open=opened,
-        high=plain(np.maximum(bars.high, np.maximum(opened, close))),
-        low=plain(np.minimum(bars.low, np.minimum(opened, close))),
+        high=plain(_at_least(bars.high, opened, close)),
+        low=plain(_at_most(bars.low, opened, close)),
         close=close,
         volume=plain(bars.volume),
         funding=plain(funding_by_bar(bars, carry)),
@@ -105,6 +105,22 @@ def market_of(bars: Bars, carry: Carry, blocks: int = BLOCKS) -> Market:
         block_size=size,
         block_count=blocks if size else 0,
     )
+
+
+def _at_least(high: FloatColumn, opened: FloatColumn, close: FloatColumn) -> FloatColumn:
+    """Raise highs to the open and the close; the column itself where that changes nothing."""
+    if np.all((high >= opened) & (high >= close)):
+        return high
+    raised: FloatColumn = np.maximum(high, np.maximum(opened, close))
+    return raised
+
+
+def _at_most(low: FloatColumn, opened: FloatColumn, close: FloatColumn) -> FloatColumn:
+    """Lower lows to the open and the close; the column itself where that changes nothing."""
+    if np.all((low <= opened) & (low <= close)):
+        return low
+    lowered: FloatColumn = np.minimum(low, np.minimum(opened, close))
+    return lowered
 
 
 def terms_of(run: RunTerms) -> Terms:

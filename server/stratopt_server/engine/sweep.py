@@ -12,11 +12,11 @@ from stratopt_server.domain.metrics import Metrics, ReturnMoments
 from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.runs import Costs, Direction, Fill, RunTerms
 from stratopt_server.engine.catalog import GRID, KERNELS, kernel_named
-from stratopt_server.engine.kernels import rules
 from stratopt_server.engine.kernels.columns import ORDERS, TOTALS
 from stratopt_server.engine.kernels.grid import work_grid_nb
 from stratopt_server.engine.kernels.ma_cross import work_ma_cross_nb
 from stratopt_server.engine.kernels.orders import ORDER
+from stratopt_server.engine.kernels.rules import MA_CROSS
 from stratopt_server.engine.kernels.tables import build_tables, no_tables
 from stratopt_server.engine.kernels.terms import Floats2, Floats3, Inputs, Totals
 from stratopt_server.engine.kernels.work import work_signals_nb
@@ -47,7 +47,7 @@ class Sweeper:
         self._terms = terms
         self._blocks = blocks
         self.market = market_of(bars, terms.carry, blocks)
-        averages = self._kernel.number == rules.MA_CROSS
+        averages = self._kernel.number == MA_CROSS
         tables = build_tables(self.market.close) if averages else no_tables()
         self._inputs = Inputs(self.market, tables, terms_of(terms))
         self._plain = averages and is_plain(terms)
@@ -57,10 +57,18 @@ class Sweeper:
 
         ValueError if a set is not one the kernel can run. The result does not depend on the threads.
         """
-        return self.measure(param_sets).metrics
+        return self._metrics(self._totals(param_sets))
 
     def measure(self, param_sets: Sequence[Params]) -> Measured:
         """As `evaluate`, with what the overfitting statistics need of each set."""
+        totals = self._totals(param_sets)
+        return Measured(self._metrics(totals), totals.blocks, to_daily(totals.rows))
+
+    def _metrics(self, totals: Totals) -> list[Metrics]:
+        return to_metrics(totals.rows, len(self.market.close), self._terms)
+
+    def _totals(self, param_sets: Sequence[Params]) -> Totals:
+        """Run the sets."""
         totals = Totals(
             np.empty((len(param_sets), TOTALS)),
             np.empty((len(param_sets), self._blocks, 2)),
@@ -68,8 +76,7 @@ class Sweeper:
         )
         if param_sets:
             self._run(self._kernel.encode(param_sets), totals, min(len(param_sets), numba.get_num_threads()))
-        metrics = to_metrics(totals.rows, len(self.market.close), self._terms)
-        return Measured(metrics, totals.blocks, to_daily(totals.rows))
+        return totals
 
     def orders(self, params: Params) -> tuple[Floats2, Metrics]:
         """Run one parameter set; return its fills, a row each (see `kernels.orders`), and its metrics."""
@@ -79,7 +86,7 @@ class Sweeper:
             totals = Totals(np.empty((1, TOTALS)), np.empty((1, self._blocks, 2)), orders)
             self._run(rule, totals, 1)
             orders = np.empty((int(totals.rows[0, ORDERS]), ORDER))
-        return totals.orders, to_metrics(totals.rows, len(self.market.close), self._terms)[0]
+        return totals.orders, self._metrics(totals)[0]
 
     def _run(self, rows: Floats2, totals: Totals, workers: int) -> None:
         """Deal the sets out to so many threads, like cards."""
@@ -119,4 +126,5 @@ def warm() -> None:
         costs=Costs(taker_fee=0.0, slippage=0.0), initial_cash=1.0, fill=Fill.NEXT_OPEN, bars_per_year=1.0
     )
     sweep("ma_cross", bars, [{"fast_period": 1, "slow_period": 2, "signal_threshold": 0.0}], terms)
+    sweep("momentum", bars, [{"lookback": 1, "threshold": 0.0}], terms)
     sweep("grid", bars, [{"grid_num": 1, "profit_ratio": 0.1, "stop_loss": 0.1}], terms)

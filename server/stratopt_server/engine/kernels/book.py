@@ -17,7 +17,6 @@ from stratopt_server.engine.kernels.columns import (
     CARRY,
     CASH,
     CVAR,
-    DAY_BASE,
     DAY_CUBE,
     DAY_FOURTH,
     DAY_SQUARE,
@@ -29,7 +28,6 @@ from stratopt_server.engine.kernels.columns import (
     GAIN,
     HELD,
     LONGEST,
-    LOWS,
     PAIN,
     PEAK,
     SIZE,
@@ -45,7 +43,7 @@ from stratopt_server.engine.kernels.columns import (
     WINS,
 )
 from stratopt_server.engine.kernels.lanes import moments_nb, span_nb
-from stratopt_server.engine.kernels.lows import keep_low_nb, tail_nb
+from stratopt_server.engine.kernels.lows import tail_nb
 from stratopt_server.engine.kernels.terms import Floats2, Market, Terms
 
 NOISE = 1e-10
@@ -64,8 +62,8 @@ class Book(NamedTuple):
     terms: Terms
     total: FloatColumn
     """See `columns`."""
-    lows: FloatColumn
-    """Heap of the lowest daily returns, as long as value at risk needs."""
+    days: FloatColumn
+    """Room for the equity at the end of each UTC day."""
     blocks: Floats2
     """Sums of r and r^2 of each block."""
     orders: Floats2
@@ -77,7 +75,7 @@ def open_book_nb(book: Book) -> None:
     """Begin a run: all cash, nothing held."""
     total = book.total
     total[:] = 0.0
-    total[EQUITY] = total[CASH] = total[PEAK] = total[DAY_BASE] = book.terms.initial_cash
+    total[EQUITY] = total[CASH] = total[PEAK] = book.terms.initial_cash
     total[BOUGHT] = -1.0
     total[BLOCK] = -1.0 if book.market.block_first > 0 else 0.0
     book.blocks[:] = 0.0
@@ -107,30 +105,30 @@ def _end_block_nb(book: Book) -> None:
 
 
 @njit(borrows=True, inlined=True)
-def _end_day_nb(book: Book, equity: float) -> None:
-    """Count the return of the day that ended with that equity."""
-    total = book.total
-    base = total[DAY_BASE]
-    change = (equity - base) / base if base > 0.0 else 0.0
-    square = change * change
-    total[DAY_SUM] += change
-    total[DAY_SQUARE] += square
-    total[DAY_CUBE] += square * change
-    total[DAY_FOURTH] += square * square
-    total[DAY_BASE] = equity
-    total[DAYS] += 1.0
-    total[LOWS] = keep_low_nb(book.lows, int(total[LOWS]), change)
-
-
-@njit(borrows=True, inlined=True)
-def _end_days_nb(book: Book, last: int, counted: bool) -> None:
-    """Count the days that have ended up to bar `last`; `counted` says whether equity moved with the close."""
-    market, total = book.market, book.total
-    day = int(total[DAYS])
-    while day < market.day_ends.size and market.day_ends[day] <= last:
-        moving = total[CASH] + total[SIZE] * market.close[market.day_ends[day]]
-        _end_day_nb(book, moving if counted else total[EQUITY])
+def _end_days_nb(book: Book, last: int) -> None:
+    """Note the equity of the days that have ended up to bar `last`, the position being what it is now."""
+    ends, total, close = book.market.day_ends, book.total, book.market.close
+    day, cash, size = int(total[DAYS]), total[CASH], total[SIZE]
+    while day < ends.size and ends[day] <= last:
+        book.days[day] = cash + size * close[ends[day]]
         day += 1
+    total[DAYS] = day
+
+
+@njit(borrows=True)
+def _measure_days_nb(total: FloatColumn, days: FloatColumn, initial_cash: float) -> None:
+    """Sum up the powers of the daily returns, and find their tail; the equities are lost over it."""
+    before = initial_cash
+    for day in range(days.size):
+        equity = days[day]
+        change = (equity - before) / before if before > 0.0 else 0.0
+        square = change * change
+        total[DAY_SUM] += change
+        total[DAY_SQUARE] += square
+        total[DAY_CUBE] += square * change
+        total[DAY_FOURTH] += square * square
+        days[day], before = change, equity
+    total[VAR], total[CVAR] = tail_nb(days)
 
 
 @njit(borrows=True, inlined=True)
@@ -246,7 +244,7 @@ def due_nb(book: Book, bar: int) -> float:
     """Compute the borrow and funding due on the position at the bar's close; below 0 where it is received."""
     value = book.total[SIZE] * book.market.close[bar]
     rate = book.market.funding[bar] if book.market.funding.size else 0.0
-    return value * rate - min(value, 0.0) * book.terms.borrow_rate
+    return float(value * rate - min(value, 0.0) * book.terms.borrow_rate)
 
 
 @njit(borrows=True, inlined=True)
@@ -279,7 +277,7 @@ def hold_nb(book: Book, first: int, last: int) -> None:
             _count_nb(book, bar, end)
         else:
             _rest_nb(total, end - bar + 1)
-        _end_days_nb(book, end, moved)
+        _end_days_nb(book, end)
         moved = held
         if held:
             total[HELD] += end - bar + 1
@@ -306,5 +304,4 @@ def close_book_nb(book: Book) -> None:
     total = book.total
     total[SUM_RETURN] += total[BLOCK_RETURN]
     total[SUM_SQUARE] += total[BLOCK_SQUARE]
-    value_at_risk, tail = tail_nb(book.lows, int(total[DAYS]))
-    total[VAR], total[CVAR] = value_at_risk, tail
+    _measure_days_nb(total, book.days, book.terms.initial_cash)

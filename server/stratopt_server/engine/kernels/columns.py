@@ -32,12 +32,10 @@ TOTALS = 64
     REFUSED_VOLUME,
     LIQUIDATED,
     DAYS,  # UTC days that have ended
-    DAY_BASE,  # equity at the end of the last of them
     DAY_SUM,  # powers of the daily returns
     DAY_SQUARE,
     DAY_CUBE,
     DAY_FOURTH,
-    LOWS,  # daily returns in the heap of the lowest
     VAR,
     CVAR,
     BLOCK,  # number of the block that is being filled; -1 before the first
@@ -51,4 +49,4 @@ TOTALS = 64
     TAKE_PROFIT,
     BOUGHT,  # bar on which the open position was entered, or -1
     NEXT,  # bar at which the kernel goes on
-) = range(48)
+) = range(46)

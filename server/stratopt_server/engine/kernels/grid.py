@@ -24,7 +24,6 @@ from stratopt_server.engine.kernels.columns import (
     SIZE,
 )
 from stratopt_server.engine.kernels.lanes import beyond_mask_nb
-from stratopt_server.engine.kernels.lows import lows_kept_nb
 from stratopt_server.engine.kernels.orders import (
     LINE,
     SMALLEST_SIZE,
@@ -163,7 +162,7 @@ def _buy_down_nb(book: Book, rule: GridRule, slots: Floats2, bar: int, reached: 
             if filled + quantity > room:
                 break  # lower lines buy no less: they do not fit either
             filled += quantity
-            slots[slot, PAID] = -fill_nb(book, bar, quantity, line, terms.maker_fee, slot, LINE)
+            slots[slot, PAID] = -fill_nb(book, bar, (quantity, line, terms.maker_fee), (slot, LINE))
             slots[slot, QUANTITY], slots[slot, BOUGHT] = quantity, bar
             grid[HOLDING] += 1.0
             grid[BOTTOM] = max(grid[BOTTOM], slot)
@@ -179,7 +178,7 @@ def _leave_nb(book: Book, slots: Floats2, bar: int, slot: int, how: tuple[int, f
     reason, price = how
     quantity = slots[slot, QUANTITY]
     fee_rate = terms.maker_fee if reason == LINE else terms.fee
-    brought = fill_nb(book, bar, -quantity, price, fee_rate, slot, reason)
+    brought = fill_nb(book, bar, (-quantity, price, fee_rate), (slot, reason))
     cost = quantity * (grid[ANCHOR] * slots[slot, RATIO])
     end_trade_nb(total, brought - slots[slot, PAID], cost)
     slots[slot, QUANTITY] = 0.0
@@ -343,9 +342,9 @@ def work_grid_nb(market: Market, terms: Terms, rules: Floats2, totals: Totals, h
     every how many. What it needs in between is as large as the largest grid, however many sets there are.
     """
     first_set, step = hand
-    lows = np.empty(lows_kept_nb(market.day_ends.size))
+    days = np.empty(market.day_ends.size)
     slots = np.empty((int(rules[:, 0].max()) + 1, SLOT))
     for number in range(first_set, rules.shape[0], step):
         rule = GridRule(int(rules[number, 0]), rules[number, 1], rules[number, 2])
-        book = Book(market, terms, totals.rows[number], lows, totals.blocks[number], totals.orders)
+        book = Book(market, terms, totals.rows[number], days, totals.blocks[number], totals.orders)
         run_grid_nb(book, rule, slots)

@@ -1,4 +1,4 @@
-"""The lowest of many numbers, kept as they come: a heap with the highest of them on top."""
+"""The tail of the daily returns: their lowest, found in place with a heap that has the highest on top."""
 
 from stratopt_server.domain.market import FloatColumn
 from stratopt_server.engine.jit import njit
@@ -8,15 +8,8 @@ TAIL = 0.05
 
 
 @njit(borrows=True)
-def lows_kept_nb(days: int) -> int:
-    """How many of the lowest daily returns value at risk is computed from."""
-    return min(int(TAIL * (days - 1)) + 2, days)
-
-
-@njit(borrows=True)
-def _sink_nb(lows: FloatColumn, count: int, value: float) -> None:
-    """Put a value in the place of the top, and let it sink to where it belongs."""
-    place = 0
+def _sink_nb(lows: FloatColumn, count: int, place: int, value: float) -> None:
+    """Put a value at a place of the heap of the first `count`, and let it sink to where it belongs."""
     while True:
         child = 2 * place + 1
         if child >= count:
@@ -31,35 +24,27 @@ def _sink_nb(lows: FloatColumn, count: int, value: float) -> None:
 
 
 @njit(borrows=True)
-def keep_low_nb(lows: FloatColumn, count: int, value: float) -> int:
-    """Take one more number; return how many of the lowest are kept."""
-    if count == lows.size:
-        if value < lows[0]:
-            _sink_nb(lows, count, value)
-        return count
-    place = count
-    while place > 0:
-        parent = (place - 1) // 2
-        if lows[parent] >= value:
-            break
-        lows[place] = lows[parent]
-        place = parent
-    lows[place] = value
-    return count + 1
+def _lowest_first_nb(values: FloatColumn, count: int) -> None:
+    """Bring the lowest `count` values to the front, the highest of them first; the others are lost."""
+    for place in range(count // 2 - 1, -1, -1):
+        _sink_nb(values, count, place, values[place])
+    for place in range(count, values.size):
+        if values[place] < values[0]:
+            _sink_nb(values, count, 0, values[place])
 
 
 @njit(borrows=True)
-def tail_nb(lows: FloatColumn, days: int) -> tuple[float, float]:
-    """Compute value at risk and the mean loss of the tail from the lowest of `days` returns; sorts them."""
-    for last in range(lows.size - 1, 0, -1):
-        top = lows[0]
-        _sink_nb(lows, last, lows[last])
-        lows[last] = top
-    place = TAIL * (days - 1)
+def tail_nb(returns: FloatColumn) -> tuple[float, float]:
+    """Compute value at risk and the mean loss of the tail; the returns are lost over it."""
+    place = TAIL * (returns.size - 1)
     whole = int(place)
-    quantile, total = lows[whole], 0.0
-    if whole + 1 < lows.size:
-        quantile += (place - whole) * (lows[whole + 1] - quantile)
-    for i in range(whole + 1):
-        total += lows[i]
+    kept = min(whole + 2, returns.size)
+    _lowest_first_nb(returns, kept)
+    # The heap holds the tail and, on top, the one value above it, if there is one.
+    first = kept - (whole + 1)
+    quantile, total = returns[first], 0.0
+    for i in range(first, kept):
+        quantile = max(quantile, returns[i])
+        total += returns[i]
+    quantile += (place - whole) * (returns[0] - quantile)
     return 0.0 - quantile, 0.0 - total / (whole + 1)

@@ -12,7 +12,6 @@ from stratopt_server.engine.jit import njit
 from stratopt_server.engine.kernels.bits import BITS, above_mask_nb, lowest_bit_nb
 from stratopt_server.engine.kernels.book import Book, close_book_nb, hold_nb, open_book_nb
 from stratopt_server.engine.kernels.columns import NEXT, OPEN_TRADES, SIZE
-from stratopt_server.engine.kernels.lows import lows_kept_nb
 from stratopt_server.engine.kernels.orders import SIGNAL, close_position_nb, open_position_nb
 from stratopt_server.engine.kernels.tables import Tables
 from stratopt_server.engine.kernels.terms import Floats2, Inputs, Totals
@@ -117,8 +116,8 @@ def run_ma_cross_nb(book: Book, tables: Tables, rule: Rule) -> None:
 def work_ma_cross_nb(inputs: Inputs, rules: Floats2, totals: Totals, hand: tuple[int, int]) -> None:
     """Run a hand of parameter sets (fast, slow, threshold): from which number on, and every how many."""
     market = inputs.market
-    lows = np.empty(lows_kept_nb(market.day_ends.size))
+    days = np.empty(market.day_ends.size)
     for number in range(hand[0], rules.shape[0], hand[1]):
         rule = rule_nb(int(rules[number, 0]), int(rules[number, 1]), rules[number, 2])
-        book = Book(market, inputs.terms, totals.rows[number], lows, totals.blocks[number], totals.orders)
+        book = Book(market, inputs.terms, totals.rows[number], days, totals.blocks[number], totals.orders)
         run_ma_cross_nb(book, inputs.tables, rule)

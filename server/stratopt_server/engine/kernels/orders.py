@@ -54,11 +54,11 @@ def in_lots_nb(size: float, lot_size: float) -> float:
 
 
 @njit(borrows=True, inlined=True)
-def fill_nb(
-    book: Book, bar: int, size: float, price: float, fee_rate: float, slot: int, reason: int
-) -> float:
-    """Book a fill of `size` units (negative when sold) at `price`; return the cash it brought."""
+def fill_nb(book: Book, bar: int, fill: tuple[float, float, float], why: tuple[int, int]) -> float:
+    """Book a fill: (size, below 0 when sold; price; fee rate), (slot, reason). Return the cash it brought."""
     total = book.total
+    size, price, fee_rate = fill
+    slot, reason = why
     value = abs(size) * price
     fee = value * fee_rate + (book.terms.fixed_fee if reason != LIQUIDATION else 0.0)
     if size < 0.0 and total[SIZE] > 0.0:
@@ -128,7 +128,7 @@ def _enter_nb(book: Book, bar: int, size: float, price: float) -> None:
     if total[SIZE] == 0.0:
         total[FLOW] = total[COST] = 0.0
         total[BOUGHT], total[BEST] = bar, price
-    total[FLOW] += fill_nb(book, bar, size, price, book.terms.fee, -1, SIGNAL)
+    total[FLOW] += fill_nb(book, bar, (size, price, book.terms.fee), (-1, SIGNAL))
     total[COST] += abs(size) * price
     total[ENTRY] = total[COST] / abs(total[SIZE])
     total[BEST] = max(total[BEST], price) if size > 0.0 else min(total[BEST], price)
@@ -166,7 +166,7 @@ def close_position_nb(book: Book, bar: int, price: float, reason: int) -> bool:
     if reason == LIQUIDATION:
         fee = 0.0
         total[LIQUIDATED] = 1.0
-    total[FLOW] += fill_nb(book, bar, -size, price, fee, -1, reason)
+    total[FLOW] += fill_nb(book, bar, (-size, price, fee), (-1, reason))
     total[SIZE] = 0.0
     if reason == LIQUIDATION:
         total[CASH] = 0.0

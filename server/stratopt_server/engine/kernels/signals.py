@@ -46,8 +46,8 @@ class Signals(NamedTuple):
     codes: Codes
     """Bits as above."""
     sizes: FloatColumn
-    """Share of the cash that an entry takes, in (0, 1]: of each bar, or one for all of them, or none: then the
-    terms decide."""
+    """Share of the cash that an entry takes, in (0, 1]: of each bar, or one for all of them, or none: then
+    the terms decide."""
     stop_losses: FloatColumn
     """Stop loss of a position entered on the signal, a fraction, infinite for none; as many as sizes."""
     take_profits: FloatColumn
@@ -96,7 +96,7 @@ def _next_event_nb(book: Book, signals: Signals, first: int) -> int:
         if bar >= delay and codes[bar - delay] & heeded:
             return bar
         if waits:
-            if hit_nb(book, bar, False)[0] != NO_HIT:
+            if hit_nb(book, bar, entered_now=False)[0] != NO_HIT:
                 return bar
             follow_nb(book, bar)
     return count
@@ -140,7 +140,7 @@ def _act_nb(book: Book, signals: Signals, bar: int, price: float) -> bool:
         _enter_nb(book, signals, bar, price, 1)
     elif code & SHORT_ENTRY and (held == 0.0 or (held < 0.0 and signals.adds)):
         _enter_nb(book, signals, bar, price, -1)
-    return held == 0.0 and total[SIZE] != 0.0
+    return bool(held == 0.0 and total[SIZE] != 0.0)
 
 
 @njit(borrows=True)

@@ -32,7 +32,7 @@ def waits_nb(book: Book) -> bool:
 @njit(borrows=True)
 def ruin_nb(book: Book) -> float:
     """Find the price of the position at which nothing is left; 0 or below where no price leaves nothing."""
-    return -book.total[CASH] / book.total[SIZE]
+    return float(-book.total[CASH] / book.total[SIZE])
 
 
 @njit(borrows=True)
@@ -40,8 +40,8 @@ def ruined_nb(book: Book, bar: int) -> bool:
     """Tell whether the bar reaches the price at which nothing is left."""
     ruin = ruin_nb(book)
     if book.total[SIZE] > 0.0:
-        return ruin > 0.0 and book.market.low[bar] <= ruin
-    return ruin <= book.market.high[bar]
+        return bool(ruin > 0.0 and book.market.low[bar] <= ruin)
+    return bool(ruin <= book.market.high[bar])
 
 
 @njit(borrows=True)
@@ -68,7 +68,8 @@ def hit_nb(book: Book, bar: int, entered_now: bool) -> tuple[int, float]:
     if not entered_now and opened >= target:
         return TAKE_PROFIT_HIT, side * target
     if worst <= stop:
-        return reason, side * stop
+        # Slippage may put the stop of a position just opened beyond the open, where nothing was traded.
+        return reason, side * (stop if reason == LIQUIDATION else min(stop, opened))
     if best >= target:
         return TAKE_PROFIT_HIT, side * target
     return NO_HIT, 0.0

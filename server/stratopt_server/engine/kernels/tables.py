@@ -25,25 +25,17 @@ class Tables(NamedTuple):
     """More than the error of a difference that takes sums from `head` alone."""
 
 
-@njit()
-def _add_nb(sums: FloatColumn, value: float) -> None:
-    """Add to a running sum: sums[0] as rounded, sums[1] what the rounding lost (Knuth)."""
-    before = sums[0]
-    after = before + value
-    part = after - before
-    sums[0] = after
-    sums[1] += (before - (after - part)) + (value - part)
-
-
-@njit()
+@njit(borrows=True)
 def _prefix_nb(close: FloatColumn, head: FloatColumn, tail: FloatColumn) -> None:
-    """Fill the prefix sums of the closes."""
-    sums = np.zeros(2)
-    head[0] = tail[0] = 0.0
+    """Fill the prefix sums of the closes: each addition's rounding error is kept (Knuth)."""
+    head[0] = tail[0] = total = lost = 0.0
     for i in range(close.size):
-        _add_nb(sums, close[i])
-        head[i + 1] = sums[0] + sums[1]
-        tail[i + 1] = (sums[0] - head[i + 1]) + sums[1]
+        before, value = total, close[i]
+        total = before + value
+        part = total - before
+        lost += (before - (total - part)) + (value - part)
+        rounded = total + lost
+        head[i + 1], tail[i + 1] = rounded, (total - rounded) + lost
     head[close.size + 1 :] = np.nan
 
 

@@ -5,7 +5,6 @@ import numpy as np
 from stratopt_server.domain.market import FloatColumn
 from stratopt_server.engine.jit import njit
 from stratopt_server.engine.kernels.book import Book
-from stratopt_server.engine.kernels.lows import lows_kept_nb
 from stratopt_server.engine.kernels.rules import DCA, decide_nb
 from stratopt_server.engine.kernels.signals import Codes, Signals, run_signals_nb
 from stratopt_server.engine.kernels.terms import Floats2, Inputs, Totals
@@ -31,10 +30,10 @@ def work_signals_nb(
     """Run a hand of a strategy's parameter sets: from which number on, and every how many."""
     market = inputs.market
     codes = np.empty(market.close.size, dtype=np.uint8)
-    lows = np.empty(lows_kept_nb(market.day_ends.size))
+    days = np.empty(market.day_ends.size)
     for number in range(hand[0], rules.shape[0], hand[1]):
         codes[:] = 0
         decide_nb(strategy, market, inputs.tables, rules[number], codes)
         signals = _signals_of_nb(strategy, rules[number], codes)
-        book = Book(market, inputs.terms, totals.rows[number], lows, totals.blocks[number], totals.orders)
+        book = Book(market, inputs.terms, totals.rows[number], days, totals.blocks[number], totals.orders)
         run_signals_nb(book, signals)
