@@ -1,10 +1,12 @@
 """Fixtures that several folders use."""
 
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from stratopt_client import Client
 from stratopt_client.sync import SyncClient
@@ -12,6 +14,11 @@ from support import ServerProcess, write_bars
 
 # Whoever runs the tests in the background may have SIGINT ignored, and what we start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Examples are drawn anew on every run at a desk; in CI a change is judged by the same ones every time.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")

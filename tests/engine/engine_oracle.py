@@ -53,7 +53,7 @@ class Account:
             self.refused += 1
             return
         self.traded += spent
-        self.fees += self.cash - spent
+        self.fees += spent * self.terms.costs.taker_fee
         self.paid, self.units, self.cash = self.cash, spent / filled, 0.0
 
     def sell(self, price: float) -> None:

@@ -86,7 +86,7 @@ def made_up_bars(draw: st.DrawFn) -> Bars:
 @st.composite
 def made_up_costs(draw: st.DrawFn) -> Costs:
     """Draw costs from none to the absurd."""
-    share = st.one_of(st.just(0.0), st.floats(0.0, 0.03), st.just(0.5))
+    share = st.one_of(st.just(0.0), st.floats(1e-6, 0.03), st.just(0.5))
     return Costs(
         taker_fee=draw(share),
         slippage=draw(share),

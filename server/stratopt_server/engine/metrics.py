@@ -11,12 +11,8 @@ RELATIVE, ABSOLUTE = 1e-9, 1e-12
 SHAPES = {"skewness", "kurtosis"}
 """Sums of large terms of both signs: near 0 their rounding is not that of their value."""
 
-DENOMINATORS = {
-    "sharpe_ratio": "volatility",
-    "sortino_ratio": "volatility",
-    "calmar_ratio": "max_drawdown",
-}
-"""What a ratio divides by: where that is small, the rounding of its numerator weighs more."""
+RATIOS = {"sharpe_ratio", "sortino_ratio", "calmar_ratio"}
+"""Where what they divide by is small, its rounding weighs more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +94,38 @@ def defined(value: float) -> float | None:
 def disagreements(a: Metrics, b: Metrics) -> list[str]:
     """Name each metric on which two computations of one run differ by more than rounding, with both values.
 
-    The tolerance is 1e-9 of the value or 1e-12; for a ratio to a figure below 1, 1e-12 of its numerator.
+    The tolerance is 1e-9 of the value or 1e-12; for a ratio to a figure below 1, that figure's own 1e-12.
     """
     found = []
     for field in fields(Metrics):
         left, right = getattr(a, field.name), getattr(b, field.name)
-        if not _agree(left, right, _absolute(field.name, a, b)):
+        if not _agree(left, right, max(_absolute(field.name, a), _absolute(field.name, b))):
             found.append(f"{field.name}: {left!r} and {right!r}")
     return found
 
 
-def _absolute(name: str, a: Metrics, b: Metrics) -> float:
-    """Give the absolute tolerance of a metric."""
+def _absolute(name: str, metrics: Metrics) -> float:
+    """Give the absolute tolerance of a metric: of a ratio, what 1e-12 of what it divides by makes of it."""
     if name in SHAPES:
         return RELATIVE
-    if name not in DENOMINATORS:
+    value = getattr(metrics, name)
+    if name not in RATIOS or value is None:
         return ABSOLUTE
-    values = [getattr(metrics, DENOMINATORS[name]) for metrics in (a, b)]
-    return ABSOLUTE / max(NOISE, min(1.0, *(1.0 if value is None else value for value in values)))
+    divisor = _divisor(name, metrics)
+    return ABSOLUTE if divisor is None else ABSOLUTE * max(1.0, abs(value)) / min(1.0, max(NOISE, divisor))
+
+
+def _divisor(name: str, metrics: Metrics) -> float | None:
+    """Find what a ratio divides by; None where it is not defined."""
+    if name == "calmar_ratio":
+        return metrics.max_drawdown
+    volatility = metrics.volatility
+    if name == "sharpe_ratio" or volatility is None:
+        return volatility
+    sharpe, sortino = metrics.sharpe_ratio, metrics.sortino_ratio
+    if sharpe is None or not sortino:
+        return volatility
+    return min(volatility, abs(sharpe * volatility / sortino))
 
 
 def _agree(left: object, right: object, absolute: float) -> bool:
