@@ -6,7 +6,16 @@ import json
 import subprocess
 import sys
 
-NAMES = ("sweep_ma_cross", "sweep_grid", "startup", "rpc_latency")
+NAMES = (
+    "sweep_ma_cross",
+    "sweep_grid",
+    "sweep_signals",
+    "sweep_year",
+    "growth",
+    "cold_process",
+    "startup",
+    "rpc_latency",
+)
 
 
 def main() -> None:

@@ -316,7 +316,7 @@ def test_metrics_for_people_and_for_prometheus(http: httpx.Client, report_id: st
 
 
 def test_documented_example_runs(http: httpx.Client, server: ServerProcess, tmp_path: Path) -> None:
-    """As printed, against bars of that symbol, it is accepted and succeeds."""
+    """As printed, against bars of that symbol, it runs to its end, under each fill model of the bracket."""
     bars = write_bars(tmp_path / "rndr.csv", count=800, start=datetime(2023, 12, 31, tzinfo=UTC))
     with SyncClient(server.address) as client:
         client.market_data.import_file(bars, symbol="RNDR/USDT", exchange="generated")
@@ -331,4 +331,8 @@ def test_documented_example_runs(http: httpx.Client, server: ServerProcess, tmp_
     assert document["components"]["schemas"]["StartBacktest"]["example"] == example
     started = http.post("/api/backtest/start", json=example)
     assert started.status_code == 200, started.text
-    done(http, "/api/backtest/status", task_id=started.json()["task_id"])
+    ended = done(http, "/api/backtest/status", task_id=started.json()["task_id"])
+    bracket = {run["fill_model"]: run["metrics"] for run in ended["fill_bracket"]}
+    assert list(bracket) == ["touch", "through", "volume"]
+    assert bracket["through"] == ended["metrics"]
+    assert bracket["touch"]["trade_count"] >= bracket["through"]["trade_count"] > 0

@@ -213,6 +213,10 @@ def _note_not_for_grids(wanted: RunRequest, violations: Violations) -> None:
         ),
         "trading.stops.take_profit": (trading.take_profit is not None, f"{lines}: leave it out"),
         "trading.stops.trailing_stop": (trading.trailing_stop is not None, f"{lines}: leave it out"),
+        "trading.carry": (
+            bool(trading.funding or trading.borrow_rate),
+            "a grid buys on a spot market, where holding costs nothing: leave it out",
+        ),
         "costs.fixed_fee": (bool(costs.fixed_fee), f"{slots}: leave it out"),
         "costs.impact": (
             bool(costs.impact),
