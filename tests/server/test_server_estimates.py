@@ -80,7 +80,8 @@ async def test_estimate_grows_with_the_queue_and_the_work(own_client: Client) ->
     assert 1 <= small.estimated_seconds < large.estimated_seconds
     queued = [await own_client.optimizations.start(**SEARCH, max_iterations=50_000) for _ in range(3)]
     told = [handle.estimated_seconds or 0 for handle in queued]
-    assert large.estimated_seconds < told[0] < told[1] < told[2]
+    # Not compared with what the large one was told: what the small one took is learned in between.
+    assert 1 <= told[0] < told[1] < told[2]
     await large.cancel()
     behind_fewer = await own_client.optimizations.start(**SEARCH, max_iterations=1)
     assert (behind_fewer.estimated_seconds or 0) < told[2]
