@@ -58,7 +58,7 @@ class Signals(NamedTuple):
     """Whether sizes are shares of the initial cash, not of the cash at hand."""
 
 
-@njit(borrows=True)
+@njit(borrows=True, inlined=True)
 def _clean_nb(code: int, sides: int) -> int:
     """Drop the signals that are not heeded and those that contradict each other."""
     code &= sides
@@ -71,7 +71,7 @@ def _clean_nb(code: int, sides: int) -> int:
     return code
 
 
-@njit(borrows=True)
+@njit(borrows=True, inlined=True)
 def _heeded_nb(size: float, sides: int, adds: bool) -> int:
     """Which signals may change a position of that size."""
     if size > 0.0:
@@ -83,7 +83,7 @@ def _heeded_nb(size: float, sides: int, adds: bool) -> int:
     return (LONG_ENTRY | SHORT_ENTRY) & sides
 
 
-@njit(borrows=True)
+@njit(borrows=True, inlined=True)
 def _next_event_nb(book: Book, signals: Signals, first: int) -> int:
     """Find the first bar from `first` on in which the position may change; the number of bars if none."""
     if charged_nb(book):
@@ -102,7 +102,7 @@ def _next_event_nb(book: Book, signals: Signals, first: int) -> int:
     return count
 
 
-@njit(borrows=True)
+@njit(borrows=True, inlined=True)
 def _own_nb(column: FloatColumn, bar: int, otherwise: float) -> float:
     """Read what the strategy says for a bar, where it says anything."""
     if column.size == 0:
@@ -110,7 +110,7 @@ def _own_nb(column: FloatColumn, bar: int, otherwise: float) -> float:
     return float(column[min(bar, column.size - 1)])
 
 
-@njit(borrows=True)
+@njit(borrows=True, inlined=True)
 def _enter_nb(book: Book, signals: Signals, bar: int, price: float, side: int) -> None:
     """Open a position on the signal that the bar fills, or add to it."""
     decided, terms, total = bar - book.terms.delay, book.terms, book.total
@@ -124,7 +124,7 @@ def _enter_nb(book: Book, signals: Signals, bar: int, price: float, side: int) -
         place_stops_nb(book, stop_loss, _own_nb(signals.take_profits, decided, terms.take_profit))
 
 
-@njit(borrows=True)
+@njit(borrows=True, inlined=True)
 def _act_nb(book: Book, signals: Signals, bar: int, price: float) -> bool:
     """Do what the signal says that this bar fills, at that price; tell whether a position was opened."""
     total = book.total
@@ -143,7 +143,7 @@ def _act_nb(book: Book, signals: Signals, bar: int, price: float) -> bool:
     return bool(held == 0.0 and total[SIZE] != 0.0)
 
 
-@njit(borrows=True)
+@njit(borrows=True, inlined=True)
 def _stop_nb(book: Book, bar: int, entered_now: bool) -> bool:
     """End the position where the bar hits a stop or target; tell whether it did."""
     if book.total[SIZE] == 0.0 or not waits_nb(book):
@@ -158,7 +158,7 @@ def _stop_nb(book: Book, bar: int, entered_now: bool) -> bool:
     return False
 
 
-@njit(borrows=True)
+@njit(borrows=True, inlined=True)
 def _settle_nb(book: Book, bar: int) -> None:
     """Liquidate at the bar's close what is worth nothing then, or not more than holding it costs."""
     total = book.total
@@ -170,7 +170,7 @@ def _settle_nb(book: Book, bar: int) -> None:
     close_position_nb(book, bar, ruin_nb(book), LIQUIDATION)
 
 
-@njit(borrows=True)
+@njit(borrows=True, inlined=True)
 def _fill_bar_nb(book: Book, signals: Signals, bar: int) -> None:
     """Do everything that happens in one bar, in its order."""
     if book.terms.delay == 1:
