@@ -136,18 +136,15 @@ def _act_nb(book: Book, signals: Signals, bar: int, price: float) -> bool:
     if total[LIQUIDATED] > 0.0:
         return False
     held = total[SIZE]
-    if code & LONG_ENTRY and (held == 0.0 or (held > 0.0 and signals.adds)):
-        _enter_nb(book, signals, bar, price, 1)
-    elif code & SHORT_ENTRY and (held == 0.0 or (held < 0.0 and signals.adds)):
-        _enter_nb(book, signals, bar, price, -1)
+    side = 1 if code & LONG_ENTRY else -1
+    if code & (LONG_ENTRY | SHORT_ENTRY) and (held == 0.0 or (held * side > 0.0 and signals.adds)):
+        _enter_nb(book, signals, bar, price, side)
     return bool(held == 0.0 and total[SIZE] != 0.0)
 
 
-@njit(borrows=True, inlined=True)
+@njit(borrows=True)
 def _stop_nb(book: Book, bar: int, entered_now: bool) -> bool:
     """End the position where the bar hits a stop or target; tell whether it did."""
-    if book.total[SIZE] == 0.0 or not waits_nb(book):
-        return False
     reason, price = hit_nb(book, bar, entered_now)
     if reason != NO_HIT:
         if close_position_nb(book, bar, price, reason):
@@ -159,13 +156,17 @@ def _stop_nb(book: Book, bar: int, entered_now: bool) -> bool:
 
 
 @njit(borrows=True, inlined=True)
-def _settle_nb(book: Book, bar: int) -> None:
-    """Liquidate at the bar's close what is worth nothing then, or not more than holding it costs."""
+def _is_worthless_nb(book: Book, bar: int) -> bool:
+    """Tell whether what is held is worth nothing at the bar's close, or not more than holding it costs."""
     total = book.total
     equity = total[CASH] + total[SIZE] * book.market.close[bar]
-    if total[SIZE] == 0.0 or equity > max(due_nb(book, bar), 0.0):
-        return
-    if equity > 0.0:
+    return bool(total[SIZE] != 0.0 and equity <= max(due_nb(book, bar), 0.0))
+
+
+@njit(borrows=True)
+def _settle_nb(book: Book, bar: int) -> None:
+    """Liquidate at the bar's close."""
+    if book.total[CASH] + book.total[SIZE] * book.market.close[bar] > 0.0:
         charge_nb(book, bar)
     close_position_nb(book, bar, ruin_nb(book), LIQUIDATION)
 
@@ -173,12 +174,15 @@ def _settle_nb(book: Book, bar: int) -> None:
 @njit(borrows=True, inlined=True)
 def _fill_bar_nb(book: Book, signals: Signals, bar: int) -> None:
     """Do everything that happens in one bar, in its order."""
-    if book.terms.delay == 1:
-        entered_now = bar >= 1 and _act_nb(book, signals, bar, book.market.open[bar])
-        _stop_nb(book, bar, entered_now)
-    elif not _stop_nb(book, bar, entered_now=False):
-        _act_nb(book, signals, bar, book.market.close[bar])
-    _settle_nb(book, bar)
+    delay = book.terms.delay
+    may_stop = book.total[SIZE] != 0.0 and waits_nb(book)
+    if delay == 1 or not may_stop or not _stop_nb(book, bar, entered_now=False):
+        price = book.market.open[bar] if delay == 1 else book.market.close[bar]
+        entered_now = bar >= delay and _act_nb(book, signals, bar, price)
+        if delay == 1 and book.total[SIZE] != 0.0 and waits_nb(book):
+            _stop_nb(book, bar, entered_now)
+    if _is_worthless_nb(book, bar):
+        _settle_nb(book, bar)
 
 
 @njit(borrows=True)
