@@ -65,6 +65,8 @@ OUT_OF_RANGE: list[tuple[dict[str, Any], str, str]] = [
 ]  # fmt: skip
 """What to change about a good run, and the reason and field of the refusal."""
 NOT_FOR_GRIDS: list[tuple[dict[str, Any], str]] = [
+    ({"borrow_rate": 0.001}, "trading.carry"),
+    ({"funding": FUNDING}, "trading.carry"),
     ({"fill": "close"}, "fill"),
     ({"direction": "short"}, "trading.direction"),
     ({"direction": "both"}, "trading.direction"),
@@ -126,7 +128,7 @@ async def test_a_grid_places_its_own_orders(
 async def test_what_a_grid_takes(client: Client, walk: str) -> None:
     """Nothing that says what a grid does anyway is held against it, nor what it knows of."""
     harmless = {"direction": "long", "sizing": "all_in", "fill": "next_open", "fixed_fee": 0, "impact": 0}
-    known = {"maker_fee": 0.0, "lot_size": 0.01, "tick_size": 0.01, "min_notional": 5, "funding": FUNDING}
+    known = {"maker_fee": 0.0, "lot_size": 0.01, "tick_size": 0.01, "min_notional": 5}
     handle = await client.backtests.start(
         walk, GRID, fill_model="volume", participation=1.0, **harmless, **known
     )
