@@ -53,6 +53,7 @@ from stratopt_server.engine.kernels.orders import (
     SIGNAL,
     STOP_LOSS_HIT,
     TAKE_PROFIT_HIT,
+    in_lots_nb,
 )
 from stratopt_server.engine.kernels.signals import Signals, run_signals_nb
 from stratopt_server.engine.metrics import ABSOLUTE, RELATIVE, disagreements
@@ -250,6 +251,24 @@ def made_up_runs(draw: st.DrawFn) -> tuple[Bars, Wishes, RunTerms]:
     """Draw bars, and what a strategy may wish for on them at what terms."""
     bars = draw(made_up_bars())
     return bars, draw(made_up_wishes(len(bars))), draw(made_up_terms(bars))
+
+
+@pytest.mark.parametrize(
+    ("size", "lot", "expected"),
+    [
+        (1e12, 1e-8, 1e12),
+        (1e10, 1e-8, 1e10),
+        (0.3, 0.1, 0.3),
+        (0.29, 0.1, 0.2),
+        (0.05, 0.1, 0.0),
+        (5.0, 0.0, 5.0),
+    ],
+)
+def test_lots_round_down_however_many(size: float, lot: float, expected: float) -> None:
+    """A quantity is never rounded up, nor turned negative by more lots than a whole number holds."""
+    found = in_lots_nb(size, lot)
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert 0.0 <= found <= size
 
 
 @settings(max_examples=1000, deadline=None)

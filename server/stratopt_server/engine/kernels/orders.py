@@ -5,6 +5,8 @@ A closing order is never refused for its size: exchanges take what reduces a pos
 
 import math
 
+import numpy as np
+
 from stratopt_server.engine.jit import njit
 from stratopt_server.engine.kernels.book import Book, end_trade_nb
 from stratopt_server.engine.kernels.columns import (
@@ -33,6 +35,8 @@ SMALLEST_SIZE = 1e-8
 TINY, are vectorbt's, so that ruin too is equal on both paths."""
 LOT_ROUNDING = 1e-12
 """A quantity this near below a whole number of lots, as a share, is that number: it is rounding."""
+LOTS_MAX = 2.0**53
+"""From here on doubles are themselves coarser than lots: there is nothing to round."""
 SLIPPAGE_MAX = 0.99
 """Most that a closing order slips, however large it is against the bar's volume."""
 
@@ -47,10 +51,12 @@ SIGNAL, STOP_LOSS_HIT, TAKE_PROFIT_HIT, LIQUIDATION, LINE = range(5)
 
 @njit(borrows=True)
 def in_lots_nb(size: float, lot_size: float) -> float:
-    """Round a quantity down to whole lots, where there are lots."""
+    """Round a quantity down to whole lots, where there are lots; never up."""
     if lot_size <= 0.0:
         return size
-    return math.floor(size / lot_size * (1.0 + LOT_ROUNDING)) * lot_size
+    # Not math.floor: compiled, it is a whole number of 64 bits, and more lots than those hold turn negative.
+    lots = np.floor(size / lot_size * (1.0 + LOT_ROUNDING))
+    return size if lots >= LOTS_MAX else float(min(lots * lot_size, size))
 
 
 @njit(borrows=True, inlined=True)
