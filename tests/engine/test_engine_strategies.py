@@ -283,3 +283,16 @@ def test_a_set_that_never_trades_says_so(kernel: str) -> None:
     assert (swept.sharpe_ratio, swept.skewness, swept.win_rate) == (None, None, None)
     assert kernel not in ("grid", "dca") or (swept.refused_min_notional or 0) > 0
     assert disagreements(swept, make_report(kernel, bars, params, terms).metrics) == []
+
+
+@pytest.mark.parametrize("fill", Fill)
+@pytest.mark.parametrize("rate", [1e-4, 3e-3, 0.05, 0.4, 0.9])
+def test_a_short_that_carry_ruins_agrees(rate: float, fill: Fill) -> None:
+    """Borrow that eats the account ends it at the same close on both paths, with the same profit."""
+    for seed in range(12):
+        bars = random_bars(2_000, seed=seed, step=4e-3)
+        terms = replace(terms_of(fill=fill), direction=Direction.SHORT, carry=Carry(borrow_rate=rate))
+        params: Params = {"lookback": 2, "threshold": 0.0}
+        swept = sweep("momentum", bars, [params], terms)[0]
+        report = make_report("momentum", bars, params, terms)
+        assert disagreements(swept, report.metrics) == [], seed

@@ -39,8 +39,11 @@ class _Account:
         self.cash = 0.0 if abs(cash) <= max(TINY, TINY * value) else cash
         left = self.size + size
         self.size = 0.0 if abs(left) <= TINY * abs(size) else left
-        if order[O_REASON] == LIQUIDATION:
-            self.cash = self.size = 0.0
+
+    def liquidate(self) -> float:
+        """End with nothing; return what is left, which is what carry has taken at this close."""
+        left, self.cash, self.size = self.cash, 0.0, 0.0
+        return left
 
     def charge(self, market: Market, bar: int, borrow_rate: float) -> tuple[float, float]:
         """Pay borrow and funding at a bar's close, as far as there is equity; give cash and charge."""
@@ -63,6 +66,9 @@ def replay(market: Market, fills: Floats2, terms: RunTerms) -> Replay:
     for first, stop, orders in _stretches(fills, count):
         for order in orders:
             account.fill(order)
+            if order[O_REASON] == LIQUIDATION:
+                left = account.liquidate()
+                carry[first] = left if charged else 0.0
         position[first:stop] = account.size
         if charged and account.size:
             for bar in range(first, stop):

@@ -48,7 +48,7 @@ def make_report(kernel: str, bars: Bars, params: Params, terms: RunTerms) -> Rep
     if kernel == "grid":
         trades = grid_trades(fills, bars)
     else:
-        trades = signal_trades(round_trips(portfolio), bars, booked.carry)
+        trades = signal_trades(round_trips(portfolio), bars, fills, booked.carry)
     paid = Paid(
         fees=float(fills[:, O_FEE].sum()),
         traded=float(np.abs(fills[:, O_SIZE] * fills[:, O_PRICE]).sum()),

@@ -7,13 +7,23 @@ import numpy as np
 from stratopt_server.domain.market import Bars, FloatColumn
 from stratopt_server.domain.report import Trade
 from stratopt_server.engine import portfolio
-from stratopt_server.engine.kernels.orders import O_BAR, O_FEE, O_PRICE, O_SIZE, O_SLOT
+from stratopt_server.engine.kernels.orders import (
+    LIQUIDATION,
+    O_BAR,
+    O_FEE,
+    O_PRICE,
+    O_REASON,
+    O_SIZE,
+    O_SLOT,
+)
 from stratopt_server.engine.kernels.terms import Floats2
 from stratopt_server.engine.portfolio import Records
 
 
-def signal_trades(records: Records, bars: Bars, carry: FloatColumn) -> tuple[Trade, ...]:
+def signal_trades(records: Records, bars: Bars, fills: Floats2, carry: FloatColumn) -> tuple[Trade, ...]:
     """Read the trades off vectorbt's records; `carry` is what was paid up to each close.
+
+    A trade pays at the closes before its exit; one that is liquidated also at the close of that bar.
 
     The profit is taken from sizes and prices: vectorbt's own counts a move of up to 1e-9 as none.
     """
@@ -23,7 +33,10 @@ def signal_trades(records: Records, bars: Bars, carry: FloatColumn) -> tuple[Tra
     fees = records["entry_fees"] + records["exit_fees"]
     gain = np.where(short, -1.0, 1.0) * (records["size"] * records["exit_price"] - value)
     before = np.concatenate(([0.0], carry))
-    paid = before[np.where(closed, leave, len(bars))] - before[entry]
+    last = leave.copy()
+    if len(fills) and fills[-1, O_REASON] == LIQUIDATION:
+        last[-1] += 1
+    paid = before[np.where(closed, last, len(bars))] - before[entry]
     profit = gain - fees - paid
     columns = (
         bars.time[entry],
