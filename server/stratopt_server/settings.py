@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     """Timeframe meant where a request names none; unset means the only one there is."""
     default_taker_fee: float = Field(default=0.001, ge=0, lt=1)
     default_slippage: float = Field(default=0.0005, ge=0, lt=1)
-    default_initial_cash: float = Field(default=10_000.0, ge=1e-3, le=1e15)
+    default_initial_cash: float = Field(default=10_000.0, ge=1, le=1e15)
     default_fill_model: FillModel = FillModel.THROUGH
     """When the resting orders of a grid fill: touch, through, volume or touch_path."""
     default_participation: float = Field(default=0.1, gt=0, le=1)

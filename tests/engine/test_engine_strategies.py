@@ -296,3 +296,13 @@ def test_a_short_that_carry_ruins_agrees(rate: float, fill: Fill) -> None:
         swept = sweep("momentum", bars, [params], terms)[0]
         report = make_report("momentum", bars, params, terms)
         assert disagreements(swept, report.metrics) == [], seed
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_thousand_slots_leave_is_no_position(seed: int) -> None:
+    """When every slot of a large grid has sold, what rounding left of their sum is not held."""
+    bars = random_bars(3_000, seed=seed, step=0.05)
+    params: Params = {"grid_num": 1_000, "profit_ratio": 0.002, "stop_loss": 0.3}
+    terms = terms_of(slippage=0.6)
+    swept = sweep("grid", bars, [params], terms)[0]
+    assert disagreements(swept, make_report("grid", bars, params, terms).metrics) == []

@@ -7,7 +7,16 @@ import numpy as np
 
 from stratopt_server.domain.market import FloatColumn
 from stratopt_server.domain.runs import RunTerms
-from stratopt_server.engine.kernels.orders import LIQUIDATION, O_BAR, O_FEE, O_PRICE, O_REASON, O_SIZE, TINY
+from stratopt_server.engine.kernels.orders import (
+    LIQUIDATION,
+    O_BAR,
+    O_FEE,
+    O_PRICE,
+    O_REASON,
+    O_SIZE,
+    O_SLOT,
+    TINY,
+)
 from stratopt_server.engine.kernels.terms import Floats2, Market
 
 
@@ -28,6 +37,8 @@ class _Account:
 
     cash: float
     size: float = 0.0
+    slots: int = 0
+    """Of a grid: how many hold something. What rounding leaves of many sales is no position."""
 
     def fill(self, order: list[float]) -> None:
         """Book one fill; what rounding leaves of the cash or of the units is none."""
@@ -39,6 +50,9 @@ class _Account:
         self.cash = 0.0 if abs(cash) <= max(TINY, TINY * value) else cash
         left = self.size + size
         self.size = 0.0 if abs(left) <= TINY * abs(size) else left
+        if order[O_SLOT] >= 0:
+            self.slots += 1 if size > 0 else -1
+            self.size = self.size if self.slots else 0.0
 
     def liquidate(self) -> float:
         """End with nothing; return what is left, which is what carry has taken at this close."""

@@ -23,8 +23,9 @@ from stratopt_server.strategies.contract import kernels
 from stratopt_server.usecases.requests import CostsRequest, RunRequest, SizingRequest, TradingRequest
 from stratopt_server.usecases.slices import MarketSlice
 
-INITIAL_CASH_MIN, INITIAL_CASH_MAX = 1e-3, 1e15
-"""Below, quantities vanish; above, the cents of a quote currency are lost in rounding."""
+INITIAL_CASH_MIN, INITIAL_CASH_MAX = 1.0, 1e15
+"""Below, amounts that count as none are no longer small beside it; above, the
+cents of a quote currency are lost in rounding."""
 IMPACT_MAX = 10.0
 """Slippage of an order as large as the bar's volume: a multiple of the price is no market any more."""
 GRID = kernels.grid.name

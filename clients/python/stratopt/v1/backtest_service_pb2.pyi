@@ -104,7 +104,7 @@ class StartBacktestRequest(_message.Message):
     timeframe: _builtins.str
     """Length of a bar; empty means the server's default_timeframe, or the only one there is."""
     initial_cash: _builtins.float
-    """Cash at the start, above 0, in the quote currency. Unset: the server's setting (10,000)."""
+    """Cash at the start, from 1 to 1e15, in the quote currency. Unset: the server's setting (10,000)."""
     fill: _run_pb2.Fill.ValueType
     """When orders decided on a bar's close are filled. A grid takes FILL_NEXT_OPEN only."""
     @_builtins.property

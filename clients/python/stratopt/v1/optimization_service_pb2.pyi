@@ -115,7 +115,7 @@ class StartOptimizationRequest(_message.Message):
     min_trades: _builtins.int
     """Fewest round trips a trial needs to be the best, at least 1. Unset: the server's setting (5)."""
     initial_cash: _builtins.float
-    """Cash at the start of every trial, above 0, in the quote currency. Unset: the server's setting
+    """Cash at the start of every trial, from 1 to 1e15, in the quote currency. Unset: the server's setting
     (10,000).
     """
     fill: _run_pb2.Fill.ValueType
