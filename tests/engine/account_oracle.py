@@ -427,14 +427,14 @@ def bars_one_by_one(bars: Bars, terms: RunTerms) -> list[Bar]:
 
 
 def funding(bars: Bars, terms: RunTerms) -> list[float]:
-    """Add up the rates that fall into each bar; the last one ends a usual length after its open."""
+    """Add up the rates of each bar, its end included; the last ends a usual length after its open."""
     time = bars.time.tolist()
     length = int(np.median(np.diff(bars.time))) if len(time) > 1 else DAY
     found = [0.0] * len(time)
     for point in terms.carry.funding:
         moment = to_microseconds(point.time)
-        before = [i for i, opened in enumerate(time) if opened <= moment]
-        if before and moment < time[-1] + length:
+        before = [i for i, opened in enumerate(time) if opened < moment]
+        if before and moment <= time[-1] + length:
             found[before[-1]] += point.rate
     return found
 

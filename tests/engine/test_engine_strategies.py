@@ -306,3 +306,17 @@ def test_what_a_thousand_slots_leave_is_no_position(seed: int) -> None:
     terms = terms_of(slippage=0.6)
     swept = sweep("grid", bars, [params], terms)[0]
     assert disagreements(swept, make_report("grid", bars, params, terms).metrics) == []
+
+
+def test_funding_at_an_open_is_owed_on_what_was_held_until_then() -> None:
+    """Who sells at the open at which funding is due pays it, and who buys at it does not."""
+    bars = bars_of([100.0, 101.0, 102.0, 103.0, 90.0, 80.0, 70.0])
+    params: Params = {"lookback": 1, "threshold": 0.0}
+    free = terms_of(fee=0.0, slippage=0.0)
+    plain = make_report("momentum", bars, params, free)
+    (trade,) = plain.trades
+    assert trade.exit_time is not None
+    for moment, pays in ((trade.entry_time, False), (trade.exit_time, True)):
+        rate = FundingRate(time=from_microseconds(moment), rate=0.01)
+        charged = sweep("momentum", bars, [params], replace(free, carry=Carry(funding=(rate,))))[0]
+        assert ((charged.carry_paid or 0.0) > 0.0) is pays

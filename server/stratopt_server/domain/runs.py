@@ -100,7 +100,10 @@ class Stops:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FundingRate:
-    """What longs pay shorts, once, on the value of the position at the close of the bar it falls into."""
+    """What longs pay shorts, once, on the value of the position at the close of the bar it falls into.
+
+    A moment between two bars falls into the first of them, which closes then.
+    """
 
     time: datetime
     rate: float

@@ -70,16 +70,17 @@ def day_ends(time: NDArray[np.int64]) -> NDArray[np.int64]:
 def funding_by_bar(bars: Bars, carry: Carry) -> FloatColumn:
     """Add up the funding that falls into each bar; empty where there is none at all.
 
-    A rate belongs to the last bar that opened at or before it; one before the first bar or more than a
-    bar's usual length after the last one to none.
+    A rate belongs to the last bar that opened before it. One at a bar's very open is owed on what was held
+    until then, so it belongs to the bar that has just closed. A rate up to the first bar's open, or more than
+    a bar's usual length behind the last one, belongs to none.
     """
     if not carry.funding:
         return np.empty(0)
     times = np.array([to_microseconds(point.time) for point in carry.funding])
     rates = np.array([point.rate for point in carry.funding])
     length = int(np.median(np.diff(bars.time))) if len(bars) > 1 else MICROSECONDS_A_DAY
-    inside = (times >= bars.time[0]) & (times < bars.time[-1] + length)
-    places = np.searchsorted(bars.time, times[inside], side="right") - 1
+    inside = (times > bars.time[0]) & (times <= bars.time[-1] + length)
+    places = np.searchsorted(bars.time, times[inside], side="left") - 1
     found: FloatColumn = np.bincount(places, weights=rates[inside], minlength=len(bars)).astype(np.float64)
     return found
 

@@ -322,7 +322,9 @@ class FundingRate(_message.Message):
     """A fraction in (-1, 1); negative where shorts pay longs."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """When it is paid: on the value of the position at the close of the bar that it falls into."""
+        """When it is paid: on the value of the position at the close of the bar that it falls into; of two
+        bars that meet then, into the first.
+        """
 
     def __init__(
         self,
