@@ -15,6 +15,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from bench.figures import largest_difference, our_figures, peer_figures
 from stratopt_server.domain.market import Bars
 from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.runs import Costs, Fill, FillModel, RunTerms
@@ -69,7 +70,7 @@ def ours(sample: Bars, sets: list[Params]) -> np.ndarray:
         fill_model=FillModel.TOUCH,
     )
     found = Sweeper("grid", sample, terms).evaluate(sets)
-    return np.array([(m.sharpe_ratio, m.total_return, m.max_drawdown) for m in found], dtype=np.float64)
+    return our_figures(found)
 
 
 @numba.njit
@@ -213,8 +214,7 @@ def _portfolio(sample: Bars, sets: list[Params]) -> np.ndarray:
         max_orders=len(sample) * len(sets) // 4,
         freq="1min",
     )
-    sharpe = portfolio.sharpe_ratio(year_freq="365 days")
-    return np.stack([sharpe, portfolio.total_return(), -portfolio.max_drawdown()], axis=1)
+    return peer_figures(portfolio)
 
 
 def our_side() -> None:
@@ -246,11 +246,10 @@ def run() -> dict[str, object]:
     kept: list[np.ndarray] = []
     peer_seconds = best_seconds(lambda: kept.append(peers(sample, sets, peer_chunk)), repeats=1)
     left, right = ours(sample, sets), kept[0]
-    difference = np.abs(left - right) / np.maximum(np.abs(left), np.abs(right))
     return {
         "name": NAME,
         "ratio": peer_seconds / our_seconds,
-        "max_rel_diff": float(difference.max()),
+        "max_rel_diff": largest_difference(left, right),
         "peak_mb": peak_mb("bench.sweep_grid", "our_side"),
         "peak_mb_with_twice_the_sets": peak_mb("bench.sweep_grid", "our_side_doubled"),
         "peer_peak_mb": peak_mb("bench.sweep_grid", "peer_side"),

@@ -7,11 +7,11 @@ drawdown of every set; both are compiled beforehand. vectorbt gets the column ch
 from bench.harness import best_seconds, peak_mb  # isort: skip - sets up numba before it is imported
 
 from functools import partial
-from typing import Any
 
 import numba
 import numpy as np
 
+from bench.figures import CASH, FEE, SLIPPAGE, largest_difference, our_figures, peer_figures_of_signals
 from stratopt_server.domain.market import Bars
 from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.runs import Costs, Fill, RunTerms
@@ -21,7 +21,7 @@ NAME = "sweep_ma_cross"
 BARS = 100_000
 SETS = [(fast, slow) for fast in range(5, 55, 5) for slow in range(60, 260, 20)]
 CHUNKS = (10, 20, 50, 100)
-FEE, SLIPPAGE, CASH, HOURS = 0.001, 0.0005, 10_000.0, 24 * 365
+HOURS = 24 * 365
 BAND = 1e-9
 NEVER = 1e9
 """A threshold no average passes: what remains is looking for signals."""
@@ -45,7 +45,7 @@ def ours(sample: Bars, sets: list[Params]) -> np.ndarray:
     costs = Costs(taker_fee=FEE, slippage=SLIPPAGE)
     terms = RunTerms(costs=costs, initial_cash=CASH, fill=Fill.CLOSE, bars_per_year=HOURS)
     found = Sweeper("ma_cross", sample, terms).evaluate(sets)
-    return np.array([(m.sharpe_ratio, m.total_return, m.max_drawdown) for m in found], dtype=np.float64)
+    return our_figures(found)
 
 
 def peers(sample: Bars, chunk: int) -> np.ndarray:
@@ -59,24 +59,8 @@ def peers(sample: Bars, chunk: int) -> np.ndarray:
     for first in range(0, len(SETS), chunk):
         part = SETS[first : first + chunk]
         distance = np.stack([column[f] / column[w] - 1.0 for f, w in part], axis=1)
-        rows.append(_portfolio(vbt, sample, distance))
+        rows.append(peer_figures_of_signals(sample, distance > BAND, distance < -BAND, freq="1h"))
     return np.concatenate(rows)
-
-
-def _portfolio(vbt: Any, sample: Bars, distance: np.ndarray) -> np.ndarray:
-    """Simulate a chunk of columns and read the three figures off it."""
-    portfolio = vbt.Portfolio.from_signals(
-        sample.close[:, None],
-        entries=distance > BAND,
-        exits=distance < -BAND,
-        fees=FEE,
-        slippage=SLIPPAGE,
-        init_cash=CASH,
-        freq="1h",
-        engine="numba",
-    )
-    sharpe = portfolio.sharpe_ratio(year_freq="365 days")
-    return np.stack([sharpe, portfolio.total_return(), -portfolio.max_drawdown()], axis=1)
 
 
 def our_side() -> None:
@@ -100,11 +84,10 @@ def run() -> dict[str, object]:
     by_chunk = {chunk: best_seconds(partial(peers, sample, chunk), repeats=2) for chunk in CHUNKS}
     peer_chunk = min(by_chunk, key=lambda chunk: by_chunk[chunk])
     left, right = ours(sample, sets), peers(sample, peer_chunk)
-    difference = np.abs(left - right) / np.maximum(np.abs(left), np.abs(right))
     return {
         "name": NAME,
         "ratio": by_chunk[peer_chunk] / our_seconds,
-        "max_rel_diff": float(difference.max()),
+        "max_rel_diff": largest_difference(left, right),
         "peak_mb": peak_mb("bench.sweep_ma_cross", "our_side"),
         "peer_peak_mb": peak_mb("bench.sweep_ma_cross", "peer_side"),
         "bars": BARS,

@@ -12,7 +12,8 @@ from functools import partial
 import numba
 import numpy as np
 
-from bench.sweep_ma_cross import BARS, CASH, CHUNKS, FEE, HOURS, SLIPPAGE, bars
+from bench.figures import CASH, FEE, SLIPPAGE, largest_difference, our_figures, peer_figures_of_signals
+from bench.sweep_ma_cross import BARS, CHUNKS, HOURS, bars
 from stratopt_server.domain.market import Bars
 from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.runs import Carry, Costs, Fill, RunTerms
@@ -35,7 +36,7 @@ def ours(sample: Bars) -> np.ndarray:
     costs = Costs(taker_fee=FEE, slippage=SLIPPAGE)
     terms = RunTerms(costs=costs, initial_cash=CASH, fill=Fill.CLOSE, bars_per_year=HOURS)
     found = Sweeper("bollinger_reversion", sample, terms).evaluate(SETS)
-    return np.array([(m.sharpe_ratio, m.total_return, m.max_drawdown) for m in found], dtype=np.float64)
+    return our_figures(found)
 
 
 def signals(sample: Bars) -> np.ndarray:
@@ -49,23 +50,10 @@ def signals(sample: Bars) -> np.ndarray:
 
 def peers(sample: Bars, codes: np.ndarray, chunk: int) -> np.ndarray:
     """Fill and measure the signals with vectorbt, so many columns at a time."""
-    import vectorbt as vbt  # noqa: PLC0415 - the memory of our own side is measured without it
-
     rows = []
     for first in range(0, codes.shape[1], chunk):
         part = codes[:, first : first + chunk]
-        portfolio = vbt.Portfolio.from_signals(
-            sample.close[:, None],
-            entries=part & LONG_ENTRY > 0,
-            exits=part & LONG_EXIT > 0,
-            fees=FEE,
-            slippage=SLIPPAGE,
-            init_cash=CASH,
-            freq="1h",
-            engine="numba",
-        )
-        sharpe = portfolio.sharpe_ratio(year_freq="365 days")
-        rows.append(np.stack([sharpe, portfolio.total_return(), -portfolio.max_drawdown()], axis=1))
+        rows.append(peer_figures_of_signals(sample, part & LONG_ENTRY > 0, part & LONG_EXIT > 0, freq="1h"))
     return np.concatenate(rows)
 
 
@@ -84,11 +72,10 @@ def run() -> dict[str, object]:
     by_chunk = {chunk: best_seconds(partial(peers, sample, codes, chunk), repeats=2) for chunk in CHUNKS}
     peer_chunk = min(by_chunk, key=lambda chunk: by_chunk[chunk])
     left, right = ours(sample), peers(sample, codes, peer_chunk)
-    difference = np.abs(left - right) / np.maximum(np.abs(left), np.abs(right))
     return {
         "name": NAME,
         "ratio": by_chunk[peer_chunk] / our_seconds,
-        "max_rel_diff": float(difference.max()),
+        "max_rel_diff": largest_difference(left, right),
         "peak_mb": peak_mb("bench.sweep_signals", "our_side"),
         "bars": BARS,
         "sets": len(SETS),

@@ -15,6 +15,7 @@ import numba
 import numpy as np
 import psutil
 
+from bench.figures import CASH, FEE, SLIPPAGE, largest_difference, our_figures, peer_figures_of_signals
 from stratopt_server.domain.market import Bars
 from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.runs import Costs, Fill, RunTerms
@@ -28,7 +29,7 @@ SETS: list[Params] = [
     for fast in range(10, 110, 4)
     for slow in range(120, 920, 20)
 ]
-FEE, SLIPPAGE, CASH, MINUTES = 0.001, 0.0005, 10_000.0, 60 * 24 * 365
+MINUTES = 60 * 24 * 365
 BAND = 1e-9
 PEER_MB = 6_000
 """Memory that vectorbt may take."""
@@ -53,7 +54,7 @@ def ours(sample: Bars) -> np.ndarray:
     costs = Costs(taker_fee=FEE, slippage=SLIPPAGE)
     terms = RunTerms(costs=costs, initial_cash=CASH, fill=Fill.CLOSE, bars_per_year=MINUTES)
     found = Sweeper("ma_cross", sample, terms).evaluate(SETS)
-    return np.array([(m.sharpe_ratio, m.total_return, m.max_drawdown) for m in found], dtype=np.float64)
+    return our_figures(found)
 
 
 def peers(sample: Bars, columns: int) -> np.ndarray:
@@ -65,18 +66,7 @@ def peers(sample: Bars, columns: int) -> np.ndarray:
     averages = vbt.MA.run(sample.close, windows).ma.to_numpy()
     place = {window: number for number, window in enumerate(windows)}
     distance = np.stack([averages[:, place[f]] / averages[:, place[w]] - 1.0 for f, w in pairs], axis=1)
-    portfolio = vbt.Portfolio.from_signals(
-        sample.close[:, None],
-        entries=distance > BAND,
-        exits=distance < -BAND,
-        fees=FEE,
-        slippage=SLIPPAGE,
-        init_cash=CASH,
-        freq="1min",
-        engine="numba",
-    )
-    sharpe = portfolio.sharpe_ratio(year_freq="365 days")
-    return np.stack([sharpe, portfolio.total_return(), -portfolio.max_drawdown()], axis=1)
+    return peer_figures_of_signals(sample, distance > BAND, distance < -BAND, freq="1min")
 
 
 def our_side() -> None:
@@ -101,12 +91,11 @@ def run() -> dict[str, object]:
             break
         wanted *= 2
     left = ours(sample)[:columns]
-    difference = np.abs(left - theirs) / np.maximum(np.abs(left), np.abs(theirs))
     return {
         "name": NAME,
         "ratio": seconds / columns * len(SETS) / our_seconds,
         "ratio_is": f"extrapolated from vectorbt's time for {columns} sets",
-        "max_rel_diff": float(difference.max()),
+        "max_rel_diff": largest_difference(left, theirs),
         "peak_mb": peak_mb("bench.sweep_year", "our_side"),
         "peer_columns": columns,
         "peer_rss_mb": held,

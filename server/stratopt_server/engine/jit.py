@@ -9,7 +9,7 @@ import numba.extending
 F = TypeVar("F", bound=Callable[..., object])
 
 
-def njit(*, parallel: bool = False, borrows: bool = False, inlined: bool = False) -> Callable[[F], F]:
+def njit(*, borrows: bool = False, inlined: bool = False) -> Callable[[F], F]:
     """Compile the function on first use, keep the machine code on disk, run without the GIL.
 
     Division by zero gives inf or NaN, as in numpy: a check on each division costs a branch.
@@ -20,7 +20,7 @@ def njit(*, parallel: bool = False, borrows: bool = False, inlined: bool = False
     arrays: a `Book` is passed as a hundred numbers, which took longer than all that is done with it.
     """
     options: dict[str, Any] = {"_nrt": not borrows, "forceinline": inlined}
-    decorate: Any = numba.njit(cache=True, nogil=True, error_model="numpy", parallel=parallel, **options)
+    decorate: Any = numba.njit(cache=True, nogil=True, error_model="numpy", **options)
     return cast("Callable[[F], F]", decorate)
 
 

@@ -16,6 +16,7 @@ from stratopt_server.domain.runs import Costs, Fill, RunTerms
 from stratopt_server.engine.kernels.orders import O_FEE, O_PRICE, O_SIZE
 from stratopt_server.engine.measure import Paid, measure
 from stratopt_server.engine.metrics import RELATIVE, disagreements
+from stratopt_server.engine.names import GRID
 from stratopt_server.engine.portfolio import portfolio_of, round_trips
 from stratopt_server.engine.replay import Replay, replay
 from stratopt_server.engine.sweep import Sweeper
@@ -45,7 +46,7 @@ def make_report(kernel: str, bars: Bars, params: Params, terms: RunTerms) -> Rep
         position=booked.position,
         benchmark_equity=terms.initial_cash * bars.close / bars.open[0],
     )
-    if kernel == "grid":
+    if kernel == GRID:
         trades = grid_trades(fills, bars)
     else:
         trades = signal_trades(round_trips(portfolio), bars, fills, booked.carry)

@@ -13,7 +13,6 @@ from stratopt_server.engine.kernels.columns import (
     BLOCK,
     BLOCK_RETURN,
     BLOCK_SQUARE,
-    BOUGHT,
     CARRY,
     CASH,
     CVAR,
@@ -28,6 +27,7 @@ from stratopt_server.engine.kernels.columns import (
     GAIN,
     HELD,
     LONGEST,
+    OPEN_TRADES,
     PAIN,
     PEAK,
     SIZE,
@@ -76,7 +76,6 @@ def open_book_nb(book: Book) -> None:
     total = book.total
     total[:] = 0.0
     total[EQUITY] = total[CASH] = total[PEAK] = book.terms.initial_cash
-    total[BOUGHT] = -1.0
     total[BLOCK] = -1.0 if book.market.block_first > 0 else 0.0
     book.blocks[:] = 0.0
 
@@ -300,8 +299,9 @@ def end_trade_nb(total: FloatColumn, profit: float, cost: float) -> None:
 
 @njit(borrows=True)
 def close_book_nb(book: Book) -> None:
-    """End the run: what the cuts left over, and the tail of the daily returns."""
+    """End the run: what the cuts left over, the position still open, and the tail of the daily returns."""
     total = book.total
+    total[OPEN_TRADES] = 1.0 if total[SIZE] != 0.0 else 0.0
     total[SUM_RETURN] += total[BLOCK_RETURN]
     total[SUM_SQUARE] += total[BLOCK_SQUARE]
     _measure_days_nb(total, book.days, book.terms.initial_cash)

@@ -47,6 +47,5 @@ TOTALS = 64
     BEST,  # best price since, for the trailing stop
     STOP_LOSS,  # of the open position
     TAKE_PROFIT,
-    BOUGHT,  # bar on which the open position was entered, or -1
     NEXT,  # bar at which the kernel goes on
-) = range(46)
+) = range(45)

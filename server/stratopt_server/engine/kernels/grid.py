@@ -333,7 +333,7 @@ def run_grid_nb(book: Book, rule: GridRule, slots: Floats2) -> None:
             _fill_bar_nb(book, rule, slots, bar)
         counted, checked = bar, bar + 1
     close_book_nb(book)
-    book.total[OPEN_TRADES] = slots[0, HOLDING]
+    book.total[OPEN_TRADES] = slots[0, HOLDING]  # each slot is a trade of its own
 
 
 @njit()

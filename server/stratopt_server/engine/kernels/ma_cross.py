@@ -11,7 +11,7 @@ import numpy as np
 from stratopt_server.engine.jit import njit
 from stratopt_server.engine.kernels.bits import BITS, above_mask_nb, lowest_bit_nb
 from stratopt_server.engine.kernels.book import Book, close_book_nb, hold_nb, open_book_nb
-from stratopt_server.engine.kernels.columns import NEXT, OPEN_TRADES, SIZE
+from stratopt_server.engine.kernels.columns import NEXT, SIZE
 from stratopt_server.engine.kernels.orders import SIGNAL, close_position_nb, open_position_nb
 from stratopt_server.engine.kernels.tables import Tables
 from stratopt_server.engine.kernels.terms import Floats2, Inputs, Totals
@@ -109,7 +109,6 @@ def run_ma_cross_nb(book: Book, tables: Tables, rule: Rule) -> None:
                 candidates, opposite = opposite, candidates
     hold_nb(book, int(book.total[NEXT]), count - 1)
     close_book_nb(book)
-    book.total[OPEN_TRADES] = 1.0 if book.total[SIZE] != 0.0 else 0.0
 
 
 @njit()

@@ -11,7 +11,6 @@ from stratopt_server.engine.jit import njit
 from stratopt_server.engine.kernels.book import Book, end_trade_nb
 from stratopt_server.engine.kernels.columns import (
     BEST,
-    BOUGHT,
     CASH,
     COST,
     ENTRY,
@@ -133,7 +132,7 @@ def _enter_nb(book: Book, bar: int, size: float, price: float) -> None:
     total = book.total
     if total[SIZE] == 0.0:
         total[FLOW] = total[COST] = 0.0
-        total[BOUGHT], total[BEST] = bar, price
+        total[BEST] = price
     total[FLOW] += fill_nb(book, bar, (size, price, book.terms.fee), (-1, SIGNAL))
     total[COST] += abs(size) * price
     total[ENTRY] = total[COST] / abs(total[SIZE])
@@ -177,5 +176,4 @@ def close_position_nb(book: Book, bar: int, price: float, reason: int) -> bool:
     if reason == LIQUIDATION:
         total[CASH] = 0.0
     end_trade_nb(total, total[FLOW], total[COST])
-    total[BOUGHT] = -1.0
     return True

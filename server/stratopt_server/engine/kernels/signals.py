@@ -20,7 +20,7 @@ from stratopt_server.engine.kernels.book import (
     hold_nb,
     open_book_nb,
 )
-from stratopt_server.engine.kernels.columns import CASH, LIQUIDATED, OPEN_TRADES, SIZE
+from stratopt_server.engine.kernels.columns import CASH, LIQUIDATED, SIZE
 from stratopt_server.engine.kernels.orders import LIQUIDATION, SIGNAL, close_position_nb, open_position_nb
 from stratopt_server.engine.kernels.stops import (
     NO_HIT,
@@ -198,4 +198,3 @@ def run_signals_nb(book: Book, signals: Signals) -> None:
             _fill_bar_nb(book, signals, bar)
         counted, checked = bar, bar + 1
     close_book_nb(book)
-    book.total[OPEN_TRADES] = 1.0 if book.total[SIZE] != 0.0 else 0.0
