@@ -101,15 +101,17 @@ class House:
         runs = RunResolver(storage.strategies, slices, self._catalog, settings=settings)
         self.strategies = Strategies(storage, clock, self._catalog, repeats, settings=settings)
         self._datasets = Datasets(storage, clock, ids, settings=settings)
-        self._jobs = Jobs(storage, clock, ids, repeats)
+        self._jobs = Jobs(storage, clock, ids, repeats, pending_max=settings.jobs_pending_max)
         self._backtests = Backtests(self._jobs, runs, storage.reports)
-        self._optimizations = Optimizations(self._jobs, runs, storage.trials, settings=settings)
         self.estimating = Estimating(
             storage.jobs,
             clock,
             self._catalog,
             ready_in=self._launcher.ready_in,
             running_max=settings.jobs_running_max,
+        )
+        self._optimizations = Optimizations(
+            self._jobs, runs, storage.trials, set_seconds=self.estimating.set_seconds, settings=settings
         )
         self._approvals = Approvals(
             storage,
@@ -170,10 +172,12 @@ class House:
             optimizations=OptimizationServicer(
                 self._optimizations,
                 self._jobs,
+                self._launcher,
                 estimating=estimating,
                 runner=runner,
                 watching=watching,
                 thread=thread,
+                data_dir=self._settings.data_dir,
             ),
             approvals=ApprovalServicer(self._approvals, self.publisher, thread),
             system=SystemServicer(self._system, self._jobs, self.publisher, thread),

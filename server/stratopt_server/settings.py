@@ -64,16 +64,19 @@ class Settings(BaseSettings):
     """Share of a bar's volume that fills a grid's orders under the fill model `volume`."""
     default_min_trades: PositiveInt = 5
     default_max_iterations: PositiveInt = 100
-    default_holdout: float = Field(default=0.3, ge=0, le=0.9)
+    default_holdout: float = Field(default=0.3, gt=0, le=0.9)
+    """Share that a holdout holds out where the request does not say."""
 
     jobs_running_max: PositiveInt = Field(default_factory=lambda: max(2, os.cpu_count() or 2))
     """Jobs worked on at a time by this server."""
+    jobs_pending_max: PositiveInt = 10_000
+    """Jobs that may wait; a further one is refused until there is room."""
     approvals_waiting_max: PositiveInt = 32
     """Approvals whose evidence is being gathered or waits for its turn."""
     job_memory_mb_max: int = Field(default=2_048, ge=128)
     """Memory a job may take beyond what its template had; over it the job fails."""
     job_attempts_max: PositiveInt = 3
-    """Times a job is taken up again after its server was lost, before it fails."""
+    """Attempts at a job that may be lost with their process or server, before it fails."""
     lease_seconds: Seconds = 15.0
     """How long a server is believed to work on a job without a sign of life."""
     drain_seconds: Seconds = 10.0

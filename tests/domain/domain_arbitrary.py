@@ -6,9 +6,21 @@ from datetime import UTC, datetime
 from domain_samples import STRATEGY_ID
 from hypothesis import strategies as st
 
-from stratopt_server.domain.jobs import BacktestResult, BracketRun, Failure, Progress
+from stratopt_server.domain.goals import Goal, Objective, Target
+from stratopt_server.domain.jobs import BacktestResult, BracketRun, Failure, OptimizationResult, Progress
 from stratopt_server.domain.metrics import Metrics, RunStatus
-from stratopt_server.domain.optimization import Trial, TrialStatus
+from stratopt_server.domain.optimization import (
+    Batch,
+    BestTrial,
+    Neighbourhood,
+    Plateau,
+    RobustTrial,
+    StopReason,
+    Trial,
+    TrialStatus,
+    WalkForwardResult,
+    WindowResult,
+)
 from stratopt_server.domain.parameters import (
     Choice,
     ChoiceList,
@@ -34,8 +46,8 @@ from stratopt_server.domain.runs import (
     Sizing,
     SizingKind,
     Stops,
-    Target,
 )
+from stratopt_server.domain.validation import Span, Split, StopRule, Validation, ValidationMethod
 
 reals = st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(0, 2**63 - 1)
@@ -47,7 +59,7 @@ values = st.one_of(int64s, reals, words, st.booleans())
 params = st.dictionaries(words, values, max_size=4)
 
 ranges = st.one_of(
-    st.builds(IntegerRange, int64s, int64s, st.integers(1, 2**63 - 1)),
+    st.builds(IntegerRange, int64s, int64s, counts),
     st.builds(RealRange, reals, reals, st.none() | reals, st.booleans()),
     st.builds(ChoiceList, st.lists(values, max_size=4).map(tuple)),
 )
@@ -82,6 +94,8 @@ progress = st.builds(
     rate=st.none() | reals,
     eta_seconds=st.none() | reals,
     stage=words,
+    best_score=st.none() | reals,
+    batch=counts,
 )
 failures = st.builds(Failure, reason=words, message=words, metadata=st.dictionaries(words, words, max_size=3))
 trials = st.builds(
@@ -91,12 +105,49 @@ trials = st.builds(
     status=st.sampled_from(TrialStatus),
     score=st.none() | reals,
     metrics=metrics,
+    window=st.none() | st.integers(0, 2**31 - 1),
+)
+batches = st.builds(
+    Batch,
+    number=counts,
+    window=st.none() | st.integers(0, 2**31 - 1),
+    first_trial=counts,
+    count=counts,
+    candidates=st.none() | st.lists(params, max_size=3).map(tuple),
+)
+maybe = st.none() | reals
+best_trials = st.builds(BestTrial, trial=trials, out_of_sample=st.none() | metrics)
+robust_trials = st.builds(
+    RobustTrial,
+    trial=trials,
+    out_of_sample=st.none() | metrics,
+    neighbours=st.builds(Neighbourhood, count=counts, median=reals),
+)
+window_results = st.builds(
+    WindowResult, number=counts, best=st.none() | best_trials, stop_reason=st.sampled_from(StopReason)
+)
+walk_forward_results = st.builds(
+    WalkForwardResult,
+    windows=st.lists(window_results, max_size=2).map(tuple),
+    out_of_sample=st.none() | metrics,
+    robust_out_of_sample=st.none() | metrics,
+    efficiency=maybe,
+)
+optimization_results = st.builds(
+    OptimizationResult,
+    best=st.none() | best_trials,
+    stop_reason=st.none() | st.sampled_from(StopReason),
+    warnings=st.lists(words, max_size=2).map(tuple),
+    pareto_front=st.lists(best_trials, max_size=2).map(tuple),
+    robust=st.none() | robust_trials,
+    plateau=st.none() | st.builds(Plateau, neighbours=counts, median_ratio=maybe, share_70=maybe),
+    walk_forward=st.none() | walk_forward_results,
+    trials_ever=st.none() | counts,
 )
 sizings = st.just(Sizing()) | st.builds(
     Sizing, kind=st.sampled_from((SizingKind.FRACTION, SizingKind.FIXED)), amount=reals
 )
 funding = st.lists(st.builds(FundingRate, time=moments, rate=reals), max_size=3).map(tuple)
-maybe = st.none() | reals
 run_terms = st.builds(
     RunTerms,
     costs=st.builds(Costs, taker_fee=reals, slippage=reals, maker_fee=maybe, fixed_fee=reals, impact=reals),
@@ -124,17 +175,36 @@ scenarios = st.builds(
     terms=run_terms,
 )
 backtest_specs = st.builds(BacktestSpec, scenario=scenarios, params=params)
+goals = st.builds(
+    Goal,
+    st.lists(st.builds(Objective, st.sampled_from(Target), maybe), min_size=1, max_size=3).map(tuple),
+)
+spans = st.builds(Span, moments, moments)
+validations = st.builds(
+    Validation,
+    method=st.sampled_from(ValidationMethod),
+    splits=st.lists(st.builds(Split, spans, spans), max_size=3).map(tuple),
+    rolling=st.booleans(),
+    purge_bars=counts,
+    holdout=reals,
+)
+stop_rules = st.builds(StopRule, time_budget_seconds=maybe, target_score=maybe, plateau=st.booleans())
 optimization_specs = st.builds(
     OptimizationSpec,
     scenario=scenarios,
     fixed_params=params,
     param_ranges=param_ranges,
-    target=st.sampled_from(Target),
+    constraints=st.lists(words, max_size=2).map(tuple),
+    goal=goals,
     max_iterations=counts,
+    planned_iterations=counts,
     algorithm=st.sampled_from(Algorithm),
     seed=st.integers(0, 2**64 - 1),
-    holdout=reals,
-    holdout_start_date=st.none() | moments,
+    validation=validations,
+    stop_rule=stop_rules,
+    initial_params=st.lists(params, max_size=2).map(tuple),
     min_trades=counts,
     batch_size=counts,
+    points=st.none() | counts,
+    feasible_share=maybe,
 )

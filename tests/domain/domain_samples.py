@@ -6,10 +6,30 @@ from typing import Any
 
 import numpy as np
 
-from stratopt_server.domain.jobs import BacktestResult, BracketRun, Failure, Job, JobStatus, Progress
+from stratopt_server.domain.goals import Goal, Objective, Target
+from stratopt_server.domain.jobs import (
+    BacktestResult,
+    BracketRun,
+    Failure,
+    Job,
+    JobStatus,
+    OptimizationResult,
+    Progress,
+)
 from stratopt_server.domain.market import DataGrade, Dataset, QualityReport, to_microseconds
 from stratopt_server.domain.metrics import Metrics, RunStatus
-from stratopt_server.domain.optimization import BestTrial, Trial, TrialStatus
+from stratopt_server.domain.optimization import (
+    Batch,
+    BestTrial,
+    Neighbourhood,
+    Plateau,
+    RobustTrial,
+    StopReason,
+    Trial,
+    TrialStatus,
+    WalkForwardResult,
+    WindowResult,
+)
 from stratopt_server.domain.parameters import ChoiceList, IntegerRange, RealRange
 from stratopt_server.domain.report import Report, ReportSeries, Trade
 from stratopt_server.domain.runs import (
@@ -28,9 +48,9 @@ from stratopt_server.domain.runs import (
     Sizing,
     SizingKind,
     Stops,
-    Target,
 )
 from stratopt_server.domain.strategy import Strategy, hash_code
+from stratopt_server.domain.validation import Span, Split, StopRule, Validation, ValidationMethod
 
 NOW = datetime(2024, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 STRATEGY_ID = "ma_cross_v1.0"
@@ -152,6 +172,29 @@ def make_backtest_spec(**changes: Any) -> BacktestSpec:
     return replace(BacktestSpec(scenario=make_scenario(), params=params), **changes)
 
 
+def make_goal() -> Goal:
+    """Two figures with weights, which they cannot do without, and of which one is made smallest."""
+    return Goal((Objective(Target.SORTINO, 0.75), Objective(Target.DRAWDOWN, 0.1)))
+
+
+def make_split(number: int = 0) -> Split:
+    """Two days that a search sees, and the day after them."""
+    day = datetime(2023, 1, 1, tzinfo=UTC) + number * timedelta(days=1)
+    train = Span(day, day + timedelta(hours=47))
+    return Split(train, Span(day + timedelta(hours=48), day + timedelta(hours=71)))
+
+
+def make_holdout() -> Validation:
+    """A holdout."""
+    return Validation(method=ValidationMethod.HOLDOUT, splits=(make_split(),), holdout=1 / 3)
+
+
+def make_walk_forward() -> Validation:
+    """A walk-forward of two windows, with nothing as a default would be."""
+    splits = (make_split(0), make_split(1))
+    return Validation(method=ValidationMethod.WALK_FORWARD, splits=splits, rolling=True, purge_bars=3)
+
+
 def make_optimization_spec(**changes: Any) -> OptimizationSpec:
     """An optimization's spec with a range of every kind and the largest seed there is."""
     made = OptimizationSpec(
@@ -163,14 +206,21 @@ def make_optimization_spec(**changes: Any) -> OptimizationSpec:
             "stop": RealRange(1e-6, 1.0, None, log=True),
             "trailing": ChoiceList((True, False)),
         },
-        target=Target.DRAWDOWN,
+        constraints=("fast_period < slow_period",),
+        goal=make_goal(),
         max_iterations=500,
+        planned_iterations=400,
         algorithm=Algorithm.RANDOM,
         seed=2**64 - 1,
-        holdout=0.3,
-        holdout_start_date=datetime(2023, 3, 1, tzinfo=UTC),
+        validation=make_walk_forward(),
+        stop_rule=StopRule(time_budget_seconds=3_600.5, target_score=2.5, plateau=True),
+        initial_params=(
+            {"fast_period": 5, "mode": "slow", "signal_threshold": 0.5, "stop": 1.0, "trailing": False},
+        ),
         min_trades=7,
         batch_size=25,
+        points=450,
+        feasible_share=0.25,
     )
     return replace(made, **changes)
 
@@ -202,7 +252,8 @@ def make_optimization(job_id: str = "opt_1", **changes: Any) -> Job:
 
 def make_progress(**changes: Any) -> Progress:
     """Progress with every field set."""
-    return replace(Progress(done=3, total=10, rate=2.5, eta_seconds=2.8, stage="searching"), **changes)
+    made = Progress(done=3, total=10, rate=2.5, eta_seconds=2.8, stage="searching", best_score=-1.25, batch=2)
+    return replace(made, **changes)
 
 
 def make_failure(**changes: Any) -> Failure:
@@ -224,6 +275,52 @@ def make_trial(number: int = 7, **changes: Any) -> Trial:
 def make_best(**changes: Any) -> BestTrial:
     """A best trial with its out-of-sample metrics."""
     return replace(BestTrial(trial=make_trial(), out_of_sample=make_metrics(cagr=0.5)), **changes)
+
+
+def make_batch(number: int = 0, **changes: Any) -> Batch:
+    """A batch of two, whose trials `make_trial` makes; not evaluated."""
+    first = number * 2
+    made = Batch(
+        number=number,
+        window=None,
+        first_trial=first,
+        count=2,
+        candidates=(make_trial(first).params, make_trial(first + 1).params),
+    )
+    return replace(made, **changes)
+
+
+def make_optimization_result(**changes: Any) -> OptimizationResult:
+    """What a search found, with every field set."""
+    robust = RobustTrial(
+        trial=make_trial(8),
+        out_of_sample=make_metrics(cagr=0.25),
+        neighbours=Neighbourhood(count=6, median=-0.5),
+    )
+    windows = (
+        WindowResult(
+            number=0,
+            best=make_best(trial=make_trial(500, window=0)),
+            stop_reason=StopReason.TARGET_REACHED,
+        ),
+        WindowResult(number=1, best=None, stop_reason=StopReason.TIME_BUDGET),
+    )
+    made = OptimizationResult(
+        best=make_best(),
+        stop_reason=StopReason.PLATEAU,
+        warnings=("thin", "few"),
+        pareto_front=(make_best(), make_best(out_of_sample=None)),
+        robust=robust,
+        plateau=Plateau(neighbours=6, median_ratio=0.9, share_70=5 / 6),
+        walk_forward=WalkForwardResult(
+            windows=windows,
+            out_of_sample=make_metrics(),
+            robust_out_of_sample=make_metrics(cagr=0.125),
+            efficiency=0.6,
+        ),
+        trials_ever=1_234,
+    )
+    return replace(made, **changes)
 
 
 def make_trade(number: int = 1, **changes: Any) -> Trade:

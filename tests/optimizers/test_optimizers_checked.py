@@ -58,7 +58,7 @@ def check_search(ranges: dict[str, ParameterRange]) -> bool:
     fixed = {name: value for name, value in DEFAULTS.items() if name not in checked}
     space = SearchSpace.of(checked, fixed=fixed, constraints=CONTRACT.constraints)
     last = {axis.name: axis.at(1) if axis.size is None else axis.value(axis.size - 1) for axis in space.axes}
-    found = make_searcher(Algorithm.RANDOM, space, seed=1).ask(5)
+    found = make_searcher(Algorithm.RANDOM, space, seed=1, budget=100).ask(5)
     assert found
     for point in [*found, space.params(last)]:
         again = check_params(point, CONTRACT, DEFAULTS, at="params", violations=violations)
@@ -100,5 +100,5 @@ def test_steps_too_fine(step: float) -> None:
 
 @pytest.mark.parametrize("step", [0, -1, 2**63 - 1])
 def test_odd_integer_steps(step: int) -> None:
-    """A step that leads nowhere is refused; one beyond the range leaves its first point."""
-    assert check_search({"period": IntegerRange(1, 10, step)}) == (step > 0)
+    """A step back is refused, 0 stands for 1, and one beyond the range leaves its first point."""
+    assert check_search({"period": IntegerRange(1, 10, step)}) == (step >= 0)

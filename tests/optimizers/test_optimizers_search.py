@@ -14,16 +14,20 @@ from hypothesis import strategies as st
 from stratopt_server.domain.parameters import ChoiceList, IntegerRange, ParameterRange, RealRange
 from stratopt_server.domain.runs import Algorithm
 from stratopt_server.domain.space import CHUNK_POINTS, SearchSpace
-from stratopt_server.optimizers import make_searcher
-from stratopt_server.optimizers.random import LISTED_POINTS_MAX
-from stratopt_server.optimizers.searcher import Candidate, Searcher
+from stratopt_server.optimizers import make_searcher as make
+from stratopt_server.optimizers.searcher import Candidate, Losses, Searcher
+from stratopt_server.optimizers.sequences import LISTED_POINTS_MAX
 
 SEED = 2**64 - 1
 ROUNDS_MAX = 10_000
 QUICK_SECONDS = 10.0
 """Far more than any of these takes, far less than walking what is too large to walk."""
 
-algorithms = pytest.mark.parametrize("algorithm", Algorithm)
+QUICK = (Algorithm.GRID, Algorithm.RANDOM, Algorithm.SOBOL, Algorithm.GENETIC, Algorithm.NSGA2)
+"""Those that propose in microseconds; the others have tests of their own."""
+algorithms = pytest.mark.parametrize("algorithm", QUICK)
+OBJECTIVES = {Algorithm.NSGA2: 2}
+BUDGET = 200
 
 lattices = st.builds(
     lambda fast, slow, threshold, mode: {
@@ -50,21 +54,40 @@ def square(side: int, *constraints: str) -> SearchSpace:
     return space_of(*constraints, x=IntegerRange(1, side), y=IntegerRange(1, side))
 
 
-def batches(searcher: Searcher, sizes: Iterable[int]) -> Iterator[list[Candidate]]:
-    """Ask for batches of those sizes; stop behind the first that is not full."""
+def make_searcher(algorithm: Algorithm, space: SearchSpace, *, seed: int) -> Searcher:
+    """A searcher for a few hundred trials."""
+    return make(algorithm, space, seed=seed, budget=BUDGET)
+
+
+def losses_of(points: list[Candidate], objectives: int = 1) -> Losses:
+    """A loss that depends on the point alone: a bowl, and another one beside it."""
+    if not points:
+        return np.empty((0, objectives))
+    numbers = np.array([[float(len(str(value))) + hash_free(value) for value in p.values()] for p in points])
+    centres = np.arange(1, objectives + 1) * 2.5
+    return np.stack([((numbers - centre) ** 2).sum(axis=1) for centre in centres], axis=1)
+
+
+def hash_free(value: object) -> float:
+    """A number for any value, the same in every process."""
+    return float(value) if isinstance(value, int | float) else float(sum(map(ord, str(value))) % 7)
+
+
+def batches(searcher: Searcher, sizes: Iterable[int], objectives: int = 1) -> Iterator[list[Candidate]]:
+    """Ask for batches of those sizes and tell them; stop behind an empty one."""
     for size in sizes:
         batch = searcher.ask(size)
         assert len(batch) <= size
         yield batch
-        searcher.tell([])
-        if len(batch) < size:
+        if size and not batch:
             return
+        searcher.tell(batch, losses_of(batch, objectives))
 
 
 def exhausted(searcher: Searcher, sizes: list[int]) -> list[Candidate]:
     """Ask for batches of those sizes, over and over, until there are no more."""
     found = [point for batch in batches(searcher, sizes * ROUNDS_MAX) for point in batch]
-    assert searcher.ask(3) == [], "behind a batch that was not full there is none"
+    assert searcher.ask(3) == [], "behind an empty batch there is none"
     return found
 
 
@@ -91,16 +114,63 @@ def test_exhausts_the_feasible_set(
     assert sorted(frozen(found)) == sorted(frozen(feasible_set(space)))
 
 
-@algorithms
+@pytest.mark.parametrize("algorithm", [Algorithm.GRID, Algorithm.RANDOM, Algorithm.SOBOL])
 @settings(deadline=None, max_examples=40)
 @given(ranges=lattices, sizes=slices, seed=st.integers(0, SEED))
 def test_slices_change_nothing(
     algorithm: Algorithm, ranges: dict[str, ParameterRange], sizes: list[int], seed: int
 ) -> None:
-    """On a lattice the candidates do not depend on how many are asked for at a time."""
+    """What a searcher that does not learn proposes does not depend on how many are asked for at a time."""
     space = space_of("fast < slow", **ranges)
     one_by_one = exhausted(make_searcher(algorithm, space, seed=seed), [1])
     assert exhausted(make_searcher(algorithm, space, seed=seed), sizes) == one_by_one
+
+
+@algorithms
+@settings(deadline=None, max_examples=30)
+@given(
+    space=st.deferred(lambda: st.sampled_from(list(SPACES.values()))),
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=8),
+    seed=st.integers(0, SEED),
+    strangers=st.integers(0, 3),
+)
+def test_asking_is_a_function_of_what_was_told(
+    algorithm: Algorithm, space: SearchSpace, sizes: list[int], seed: int, strangers: int
+) -> None:
+    """Asking changes nothing, and a new searcher that is told the same batches goes on in the same way."""
+    if algorithm is Algorithm.GRID and space.size is None:
+        return
+    objectives = OBJECTIVES.get(algorithm, 1)
+    searcher = make_searcher(algorithm, space, seed=seed)
+    # Points that another searcher proposed are told first, as those of an earlier trial may be.
+    foreign = make_searcher(Algorithm.RANDOM, space, seed=seed ^ 1).ask(strangers)
+    journal = [foreign] if foreign else []
+    for batch in journal:
+        searcher.tell(batch, losses_of(batch, objectives))
+    for size in sizes:
+        searcher.ask(size + 3)
+        batch = searcher.ask(size)
+        assert searcher.ask(size) == batch
+        assert not set(frozen(batch)) & {key for told in journal for key in frozen(told)}
+        if batch:
+            searcher.tell(batch, losses_of(batch, objectives))
+            journal.append(batch)
+    again = make_searcher(algorithm, space, seed=seed)
+    for batch in journal:
+        again.tell(batch, losses_of(batch, objectives))
+    assert again.ask(25) == searcher.ask(25)
+
+
+@algorithms
+def test_known_sets_come_first(algorithm: Algorithm) -> None:
+    """Sets to begin with are proposed first, each once, and never again."""
+    space = square(12, "x < y")
+    known = [space.params({"x": 3, "y": 9}), space.params({"x": 1, "y": 2})]
+    searcher = make(algorithm, space, seed=3, budget=BUDGET, initial=known)
+    assert searcher.ask(1) == known[:1]
+    found = exhausted(searcher, [7])
+    assert found[:2] == known
+    assert sorted(frozen(found)) == sorted(frozen(feasible_set(space)))
 
 
 def test_grid_in_order() -> None:
@@ -132,10 +202,10 @@ def test_candidates_are_copies(algorithm: Algorithm) -> None:
     """Changing a candidate changes no later one."""
     space = square(3)
     searcher = make_searcher(algorithm, space, seed=1)
-    first = searcher.ask(4)
-    for point in first:
+    expected = make_searcher(algorithm, space, seed=1).ask(4)
+    for point in searcher.ask(4):
         point.clear()
-    assert len(frozen(searcher.ask(9))) == 5
+    assert searcher.ask(4) == expected
     assert sorted(frozen(exhausted(make_searcher(algorithm, space, seed=1), [9]))) == sorted(
         frozen(feasible_set(space))
     )
@@ -165,20 +235,19 @@ SPACES = {
 
 
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
-class TestRandom:
-    """Random search, on every kind of space."""
+@pytest.mark.parametrize("algorithm", [one for one in QUICK if one is not Algorithm.GRID])
+class TestEverySpace:
+    """Searchers that draw, on every kind of space."""
 
-    def ask(self, space: SearchSpace, *, seed: int = SEED) -> list[Candidate]:
+    def ask(self, algorithm: Algorithm, space: SearchSpace, *, seed: int = SEED) -> list[Candidate]:
         """Ask for ten batches of twenty."""
-        return [
-            point
-            for batch in batches(make_searcher(Algorithm.RANDOM, space, seed=seed), [20] * 10)
-            for point in batch
-        ]
+        searcher = make_searcher(algorithm, space, seed=seed)
+        objectives = OBJECTIVES.get(algorithm, 1)
+        return [point for batch in batches(searcher, [20] * 10, objectives) for point in batch]
 
-    def test_feasible_and_inside(self, space: SearchSpace) -> None:
+    def test_feasible_and_inside(self, algorithm: Algorithm, space: SearchSpace) -> None:
         """Every candidate satisfies the constraints and lies inside the ranges."""
-        found = self.ask(space)
+        found = self.ask(algorithm, space)
         assert len(found) == 200
         for point in found:
             assert space.feasible(point)
@@ -189,33 +258,33 @@ class TestRandom:
                     case wanted:
                         assert wanted.minimum <= point[axis.name] <= wanted.maximum
 
-    def test_none_twice(self, space: SearchSpace) -> None:
+    def test_none_twice(self, algorithm: Algorithm, space: SearchSpace) -> None:
         """No candidate comes twice, in whatever batch."""
-        found = frozen(self.ask(space))
+        found = frozen(self.ask(algorithm, space))
         assert len(set(found)) == len(found)
 
-    def test_seed_decides(self, space: SearchSpace) -> None:
+    def test_seed_decides(self, algorithm: Algorithm, space: SearchSpace) -> None:
         """The same seed gives the same candidates in the same order; another gives others."""
-        found = self.ask(space)
-        assert self.ask(space) == found
-        assert self.ask(space, seed=0) != found
-        assert self.ask(space, seed=SEED - 1) != found
+        found = self.ask(algorithm, space)
+        assert self.ask(algorithm, space) == found
+        assert self.ask(algorithm, space, seed=0) != found
+        assert self.ask(algorithm, space, seed=SEED - 1) != found
 
-    def test_order_of_ranges(self, space: SearchSpace) -> None:
+    def test_order_of_ranges(self, algorithm: Algorithm, space: SearchSpace) -> None:
         """The order of a request's ranges changes no candidate."""
         ranges = {axis.name: axis.range for axis in reversed(space.axes)}
         turned = SearchSpace.of(ranges, fixed=space.fixed, constraints=space.constraints)
-        assert self.ask(turned) == self.ask(space)
+        assert self.ask(algorithm, turned) == self.ask(algorithm, space)
 
-    def test_no_global_randomness(self, space: SearchSpace) -> None:
+    def test_no_global_randomness(self, algorithm: Algorithm, space: SearchSpace) -> None:
         """Drawing moves no generator that others share."""
         before = random.getstate()
-        self.ask(space)
+        self.ask(algorithm, space)
         assert random.getstate() == before
         np.random.seed(7)  # noqa: NPY002 - the shared generator is what this is about
         after_seed = np.random.random()  # noqa: NPY002
         np.random.seed(7)  # noqa: NPY002
-        self.ask(space)
+        self.ask(algorithm, space)
         assert np.random.random() == after_seed  # noqa: NPY002
 
 
@@ -225,14 +294,6 @@ def test_none_twice_of_many() -> None:
     searcher = make_searcher(Algorithm.RANDOM, space, seed=4)
     found = frozen(point for batch in batches(searcher, [1_000] * 5) for point in batch)
     assert len(set(found)) == len(found) == 5_000
-
-
-def test_batches_have_their_own_streams() -> None:
-    """What a batch proposes does not depend on the sizes of those before it."""
-    space = SPACES["continuous"]
-    longer, shorter = (make_searcher(Algorithm.RANDOM, space, seed=4) for _ in range(2))
-    assert longer.ask(50)[:5] == shorter.ask(5)
-    assert longer.ask(20) == shorter.ask(20)
 
 
 def test_even_draws() -> None:
@@ -260,7 +321,9 @@ def test_trillion_points(algorithm: Algorithm) -> None:
     assert space.size == 10**12
     began = time.monotonic()
     tracemalloc.start()
-    found = [p for batch in batches(make_searcher(algorithm, space, seed=3), [100] * 10) for p in batch]
+    searcher = make_searcher(algorithm, space, seed=3)
+    objectives = OBJECTIVES.get(algorithm, 1)
+    found = [p for batch in batches(searcher, [100] * 10, objectives) for p in batch]
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(set(frozen(found))) == 1_000
@@ -291,10 +354,27 @@ def test_used_up_large_space() -> None:
     assert len(set(frozen(found))) == len(found) <= 3
 
 
-def test_end_is_an_end() -> None:
-    """After a batch that was not full no more is proposed, though rare points may have been missed."""
-    space = space_of("x < 0.0001", x=RealRange(0.0, 1.0))
-    exhausted(make_searcher(Algorithm.RANDOM, space, seed=2), [20])
+def test_rare_points_are_found() -> None:
+    """A continuous space of which a thousandth is feasible yields as many points as are asked for."""
+    space = space_of("x < 0.001", x=RealRange(0.0, 1.0))
+    for algorithm in (Algorithm.RANDOM, Algorithm.SOBOL, Algorithm.GENETIC):
+        found = [p for batch in batches(make_searcher(algorithm, space, seed=2), [20] * 5) for p in batch]
+        assert len(found) == 100
+        assert all(point["x"] < 0.001 for point in found)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_genetic_finds_the_bottom_of_a_bowl(seed: int) -> None:
+    """Within 400 trials of a million points a smooth loss is nearly as low as it can be."""
+    space = square(1_000)
+    searcher = make(Algorithm.GENETIC, space, seed=seed, budget=400)
+    lowest = np.inf
+    for _ in range(20):
+        batch = searcher.ask(20)
+        losses = np.array([[((p["x"] - 700) / 1e3) ** 2 + ((p["y"] - 123) / 1e3) ** 2] for p in batch])
+        searcher.tell(batch, losses)
+        lowest = min(lowest, float(losses.min()))
+    assert lowest < 1e-4, "a random search comes to about 8e-4"
 
 
 def test_grid_needs_a_lattice() -> None:

@@ -30,6 +30,7 @@ LONG = {
     "fixed_params": {"signal_threshold": 0.0},
     "algorithm": "random",
     "max_iterations": 60_000,
+    "holdout": 0.3,
     "seed": 3,
 }
 """A search that takes several seconds."""
@@ -86,29 +87,51 @@ async def test_two_searches_progress_side_by_side(own_client: Client) -> None:
     await asyncio.gather(first.cancel(), second.cancel())
 
 
-async def test_killed_process_fails_its_job_alone(own_server: ServerProcess, own_client: Client) -> None:
-    """Killing a job's process fails that job with a reason; the server runs the next one."""
-    handle = await start_long(own_client)
+async def test_killed_process_is_started_again(own_server: ServerProcess, own_client: Client) -> None:
+    """A search whose process is killed goes on in another one, and ends as if nothing had been."""
+    search = {**LONG, "max_iterations": 20_000}
+    straight = await own_client.optimizations.start(symbol="LONG/USDT", **search)
+    expected = await straight.result(timeout=120)
+    handle = await start_long(own_client, max_iterations=20_000)
     for process in job_processes(own_server):
         process.kill()
-    with pytest.raises(JobFailed) as failure:
-        await handle.result(timeout=10)
-    assert failure.value.reason == "WORKER_KILLED"
-    assert failure.value.metadata["signal"] == "SIGKILL"
-    after = await own_client.optimizations.start(symbol="LONG/USDT", **{**LONG, "max_iterations": 10})
-    assert (await after.result(timeout=30)).progress.done == 10
+    result = await handle.result(timeout=120)
+    assert result.best == expected.best
+    assert result.robust == expected.robust
+    assert [t async for t in handle.trials()] == [t async for t in straight.trials()]
+
+
+async def test_job_that_kills_its_processes_fails(tmp_path: Path, long_bars: Path) -> None:
+    """After job_attempts_max lost attempts the job fails with the reason; the server runs the next one."""
+    server = ServerProcess(tmp_path / "data", {"STRATOPT_JOB_ATTEMPTS_MAX": "2"})
+    try:
+        async with Client(server.address) as client:
+            await client.market_data.import_file(long_bars, symbol="LONG/USDT")
+            handle = await start_long(client)
+
+            async def ended() -> bool:
+                for process in job_processes(server):
+                    process.kill()
+                return (await handle.get()).status == job_pb2.JOB_STATUS_FAILED
+
+            await eventually(ended, within=30, because="every attempt is killed")
+            with pytest.raises(JobFailed) as failure:
+                await handle.result(timeout=10)
+            assert failure.value.reason == "WORKER_KILLED"
+            assert failure.value.metadata["signal"] == "SIGKILL"
+            after = await client.optimizations.start(symbol="LONG/USDT", **{**LONG, "max_iterations": 10})
+            assert (await after.result(timeout=30)).progress.done == 10
+    finally:
+        server.stop()
 
 
 async def test_lost_template_is_started_again(own_server: ServerProcess, own_client: Client) -> None:
-    """Killing the template fails what ran from it; the next job gets a new one."""
-    handle = await start_long(own_client)
+    """Killing the template takes its jobs with it; they go on from a new one."""
+    handle = await start_long(own_client, max_iterations=20_000)
     for job in job_processes(own_server):
         job.parent().kill()
         break
-    with pytest.raises(JobFailed):
-        await handle.result(timeout=10)
-    after = await own_client.optimizations.start(symbol="LONG/USDT", **{**LONG, "max_iterations": 10})
-    assert (await after.result(timeout=60)).progress.done == 10
+    assert (await handle.result(timeout=120)).progress.done == 20_000
 
 
 async def test_cancel_stops_the_process_and_keeps_the_trials(

@@ -6,5 +6,5 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).parent.parent / "domain"))
-for module in ("storage_contract_catalog", "storage_contract_jobs", "storage_contract_results"):
-    pytest.register_assert_rewrite(module)
+for contract in Path(__file__).parent.glob("storage_contract_*.py"):
+    pytest.register_assert_rewrite(contract.stem)

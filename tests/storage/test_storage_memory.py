@@ -4,7 +4,10 @@ import pytest
 import storage_contract_catalog as catalog
 import storage_contract_decisions as decisions
 import storage_contract_jobs as jobs
-import storage_contract_results as results
+import storage_contract_ledger as ledger
+import storage_contract_queue as queue
+import storage_contract_reports as reports
+import storage_contract_trials as trials
 
 from stratopt_server.storage.memory import MemoryStorage
 
@@ -35,11 +38,19 @@ class TestJobs(jobs.JobStoreContract):
     """Jobs in memory."""
 
 
-class TestTrials(results.TrialStoreContract):
+class TestQueue(queue.QueueContract):
+    """The queue in memory."""
+
+
+class TestTrials(trials.TrialStoreContract):
     """Trials in memory."""
 
 
-class TestReports(results.ReportStoreContract):
+class TestLedger(ledger.LedgerContract):
+    """The ledger in memory."""
+
+
+class TestReports(reports.ReportStoreContract):
     """Reports in memory."""
 
 

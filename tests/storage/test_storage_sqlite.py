@@ -9,7 +9,10 @@ import pytest
 import storage_contract_catalog as catalog
 import storage_contract_decisions as decisions
 import storage_contract_jobs as jobs
-import storage_contract_results as results
+import storage_contract_ledger as ledger
+import storage_contract_queue as queue
+import storage_contract_reports as reports
+import storage_contract_trials as trials
 
 from stratopt_server.storage.sql import SqlStorage
 
@@ -50,11 +53,19 @@ class TestJobs(jobs.JobStoreContract):
     """Jobs in SQLite."""
 
 
-class TestTrials(results.TrialStoreContract):
+class TestQueue(queue.QueueContract):
+    """The queue in SQLite."""
+
+
+class TestTrials(trials.TrialStoreContract):
     """Trials in SQLite."""
 
 
-class TestReports(results.ReportStoreContract):
+class TestLedger(ledger.LedgerContract):
+    """The ledger in SQLite."""
+
+
+class TestReports(reports.ReportStoreContract):
     """Reports in SQLite."""
 
 

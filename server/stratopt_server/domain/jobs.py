@@ -5,7 +5,14 @@ from datetime import datetime
 from enum import Enum
 
 from stratopt_server.domain.metrics import Metrics
-from stratopt_server.domain.optimization import BestTrial, StopReason, Trial
+from stratopt_server.domain.optimization import (
+    BestTrial,
+    Plateau,
+    RobustTrial,
+    StopReason,
+    Trial,
+    WalkForwardResult,
+)
 from stratopt_server.domain.runs import BacktestSpec, FillModel, OptimizationSpec
 
 
@@ -24,11 +31,12 @@ class JobStatus(Enum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    PAUSED = "paused"
 
     @property
     def is_final(self) -> bool:
         """Tell whether nothing can happen to the job any more."""
-        return self not in (JobStatus.PENDING, JobStatus.RUNNING)
+        return self not in (JobStatus.PENDING, JobStatus.RUNNING, JobStatus.PAUSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +60,10 @@ class Progress:
     """Units a second since the job's process began."""
     eta_seconds: float | None = None
     stage: str = ""
+    best_score: float | None = None
+    """Of a search: of its best trial so far."""
+    batch: int = 0
+    """Of a search: batches told so far, of all its parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +90,13 @@ class OptimizationResult:
     best: BestTrial | None = None
     stop_reason: StopReason | None = None
     warnings: tuple[str, ...] = ()
+    pareto_front: tuple[BestTrial, ...] = ()
+    """Of several figures at once: trials that no other beats in all of them."""
+    robust: RobustTrial | None = None
+    plateau: Plateau | None = None
+    walk_forward: WalkForwardResult | None = None
+    trials_ever: int | None = None
+    """Distinct trials of this code on this market, of every job there was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +111,12 @@ class Job:
     failure: Failure | None
     attempt: int
     """How many times a process has begun on it."""
+    losses: int = 0
+    """How many of these attempts were lost with their process or server."""
+    priority: int = 0
+    """Of pending jobs those of higher priority run first."""
+    caller: str = ""
+    """Who asked for it; callers of equal priority take turns."""
     last_sequence: int
     """Sequence of its newest event."""
     created_at: datetime
@@ -113,6 +138,9 @@ class QueuedJob:
     status: JobStatus
     started_at: datetime | None
     """When its newest attempt began, if one has."""
+    created_at: datetime
+    priority: int = 0
+    caller: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ class IntegerRange:
     minimum: int
     maximum: int
     step: int = 1
+    """0 in a request: 1 or, where the parameter is real, every number between."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stratopt_server.domain.decisions import Decision, DecisionOutcome, ParameterPackage, Place
 from stratopt_server.domain.jobs import (
     BacktestResult,
@@ -23,11 +26,16 @@ from stratopt_server.domain.jobs import (
     Progress,
     QueuedJob,
 )
+from stratopt_server.domain.ledger import LedgerKey
 from stratopt_server.domain.market import Bars, Dataset
-from stratopt_server.domain.optimization import Trial, TrialStatus
+from stratopt_server.domain.optimization import Batch, Trial, TrialStatus
 from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.report import Report, ReportSeries, Trade
+from stratopt_server.domain.runs import OptimizationSpec
 from stratopt_server.domain.strategy import Strategy
+
+BlockSums = NDArray[np.float64]
+"""Sums of r and r^2 over each block of bars, shape (trials, blocks, 2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +133,11 @@ class JobStore(Protocol):
         ...
 
     def queue(self) -> list[QueuedJob]:
-        """Return the jobs that have not ended, in the order in which they are claimed."""
+        """Return the running jobs, then the pending ones in the order in which they are claimed."""
+        ...
+
+    def pending(self) -> int:
+        """Count the pending jobs."""
         ...
 
     def claim(
@@ -136,7 +148,10 @@ class JobStore(Protocol):
         lease_until: datetime,
         kinds: frozenset[JobKind] = frozenset(JobKind),
     ) -> Job | None:
-        """Turn the oldest pending job of those kinds into a running one of this owner, if one waits."""
+        """Turn a pending job of those kinds into a running one of this owner, if one waits.
+
+        Which one, says `queueing.in_turn`.
+        """
         ...
 
     def renew(self, owner: str, *, lease_until: datetime) -> None:
@@ -147,8 +162,31 @@ class JobStore(Protocol):
         """Return the running jobs whose lease ended before `now`."""
         ...
 
-    def release(self, job_id: str, attempt: int) -> None:
-        """Turn a running job of that attempt back into a pending one; raises LeaseLost if it is not."""
+    def release(self, job_id: str, attempt: int, *, lost: bool = False) -> None:
+        """Turn a running job of that attempt back into a pending one; raises LeaseLost if it is not.
+
+        `lost` counts the attempt as lost with its process or server.
+        """
+        ...
+
+    def hold(self, job_id: str, attempt: int) -> None:
+        """Raise LeaseLost unless the job is running in that attempt."""
+        ...
+
+    def pause(self, job_id: str) -> Job:
+        """Turn a pending or running job into a paused one; raises LeaseLost if it is neither."""
+        ...
+
+    def resume(self, job_id: str) -> Job:
+        """Turn a paused job into a pending one; raises LeaseLost if it is not paused."""
+        ...
+
+    def reopen(self, job_id: str, spec: OptimizationSpec, *, progress: Progress) -> Job:
+        """Turn an ended optimization into a pending one of another spec.
+
+        Its result stays, without a stop reason; its documented result goes. Raises LeaseLost if it has not
+        ended.
+        """
         ...
 
     def record(
@@ -190,21 +228,92 @@ class JobStore(Protocol):
         ...
 
 
-class TrialStore(Protocol):
-    """The trials of optimizations."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialFilter:
+    """Which trials of an optimization a list is about."""
 
-    def add(self, optimization_id: str, trials: Sequence[Trial]) -> None:
-        """Store a batch."""
+    status: TrialStatus | None = None
+    """None means any."""
+    window: int | None = None
+    """None means the search that finds the best."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialOrder:
+    """What a list of trials is ordered by."""
+
+    figure: str = "number"
+    """`number`, `score`, or a field of Metrics that is a number."""
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrialKey:
+    """Place of a trial in a list: the figure it is ordered by, and its number."""
+
+    figure: float
+    number: int
+
+
+class TrialStore(Protocol):
+    """The trials of optimizations, journalled by batches: proposed, then evaluated."""
+
+    def propose(self, optimization_id: str, batch: Batch) -> None:
+        """Store a batch that is about to be evaluated, with its candidates."""
+        ...
+
+    def evaluate(self, optimization_id: str, batch: int, trials: Sequence[Trial], blocks: BlockSums) -> None:
+        """Store the trials of the batch of that number, in whose place its candidates then go.
+
+        `blocks` are the sums of r and r^2 of each, shape (trials, blocks, 2).
+        """
+        ...
+
+    def batches(self, optimization_id: str) -> list[Batch]:
+        """Return all batches in order; those with candidates are not evaluated."""
+        ...
+
+    def span(self, optimization_id: str, first: int, count: int) -> list[Trial]:
+        """Return the trials of these numbers, in order, whichever search made them."""
         ...
 
     def page(
-        self, optimization_id: str, *, after: int, limit: int, status: TrialStatus | None = None
+        self,
+        optimization_id: str,
+        wanted: TrialFilter,
+        order: TrialOrder,
+        *,
+        after: TrialKey | None,
+        limit: int,
     ) -> list[Trial]:
-        """Return up to `limit` trials numbered above `after`, in order."""
+        """Return up to `limit` trials behind `after`; equal figures in order of number.
+
+        Trials without the figure are left out.
+        """
         ...
 
     def find(self, optimization_id: str, params: Params) -> Trial | None:
-        """Return the trial of exactly these parameters, or None."""
+        """Return the first trial of exactly these parameters, or None."""
+        ...
+
+    def blocks(self, optimization_id: str, wanted: TrialFilter) -> BlockSums:
+        """Return the block sums of the trials that match, in order of number: (trials, blocks, 2)."""
+        ...
+
+
+class Ledger(Protocol):
+    """Distinct trials by code lineage and market, of every job there was."""
+
+    def link(self, code_hash: str, *, to: str) -> None:
+        """Note that a code replaces another: from now on both are of one lineage, if the first had none."""
+        ...
+
+    def add(self, key: LedgerKey, digests: Sequence[bytes]) -> None:
+        """Count these trials; those that were counted before change nothing."""
+        ...
+
+    def count(self, key: LedgerKey) -> int:
+        """Return how many distinct trials of the key's lineage there are on its market."""
         ...
 
 
@@ -394,6 +503,11 @@ class Storage(Protocol):
     @property
     def trials(self) -> TrialStore:
         """Trials."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """Distinct trials ever made."""
         ...
 
     @property

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from stratopt_server.domain.goals import Goal
 from stratopt_server.domain.parameters import ParameterRange, ParameterValue
+from stratopt_server.domain.validation import NO_STOP_RULE, StopRule, Validation
 
 
 class Fill(Enum):
@@ -166,19 +168,16 @@ class BacktestSpec:
     params: dict[str, ParameterValue]
 
 
-class Target(Enum):
-    """What a search makes best."""
-
-    SHARPE = "sharpe"
-    RETURN = "return"
-    DRAWDOWN = "drawdown"
-
-
 class Algorithm(Enum):
     """How a search chooses what to try."""
 
     GRID = "grid"
     RANDOM = "random"
+    GENETIC = "genetic"
+    BAYESIAN = "bayesian"
+    SOBOL = "sobol"
+    NSGA2 = "nsga2"
+    TPE = "tpe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,14 +188,29 @@ class OptimizationSpec:
     fixed_params: dict[str, ParameterValue]
     """Every parameter that is not searched."""
     param_ranges: dict[str, ParameterRange]
-    target: Target
+    constraints: tuple[str, ...] = ()
+    """Relations that every trial satisfies, the strategy's own among them."""
+    goal: Goal
     max_iterations: int
+    """Most trials of each search: the one for the best, and each window's."""
+    planned_iterations: int
+    """The same before it was extended: what the searcher was made for."""
     algorithm: Algorithm
     seed: int
-    holdout: float
-    """Share of the bars, at the end, that the search does not see."""
-    holdout_start_date: datetime | None
-    """Open time of the first held-out bar."""
+    validation: Validation
+    stop_rule: StopRule = NO_STOP_RULE
+    initial_params: tuple[dict[str, ParameterValue], ...] = ()
+    """Sets that are tried first, every parameter given."""
     min_trades: int
     batch_size: int
     """Trials proposed at a time; part of the spec, so that the same seed gives the same trials."""
+    points: int | None = None
+    """Feasible points, where they were counted: no search makes more trials."""
+    feasible_share: float | None = None
+    """Of all points, where it was estimated."""
+
+    @property
+    def trials_max(self) -> int:
+        """Most trials that all searches together make."""
+        each = self.max_iterations if self.points is None else min(self.points, self.max_iterations)
+        return each * (1 + len(self.validation.windows))

@@ -1,7 +1,7 @@
 """The search space: the points a search may try, as a lattice with, perhaps, continuous axes."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,9 @@ from stratopt_server.domain.parameters import (
     ParameterValue,
     RealRange,
 )
+
+Vectors = NDArray[np.float64]
+"""Points as numbers, shape (points, axes)."""
 
 CHUNK_POINTS = 65_536
 """Lattice points looked at together when feasible ones are counted or listed."""
@@ -53,6 +56,29 @@ class Axis:
             case ChoiceList(values):
                 return values[index]
         raise AssertionError(self.range)
+
+    def index(self, value: ParameterValue) -> int:
+        """The index of a lattice point."""
+        match self.range:
+            case IntegerRange(minimum, _, step):
+                return (int(value) - minimum) // step
+            case RealRange(minimum, _, float() as step):
+                return round((float(value) - minimum) / step)
+            case ChoiceList(values):
+                return next(
+                    place for place, own in enumerate(values) if own == value and type(own) is type(value)
+                )
+        raise AssertionError(self.range)
+
+    def share(self, value: ParameterValue) -> float:
+        """How far along a continuous axis the value lies, from 0 to 1."""
+        assert isinstance(self.range, RealRange)
+        low, high, point = self.range.minimum, self.range.maximum, float(value)
+        if low == high:
+            return 0.0
+        if self.range.log:
+            return (math.log(point) - math.log(low)) / (math.log(high) - math.log(low))
+        return (point - low) / (high - low)
 
     def at(self, share: float) -> float:
         """The point that far along a continuous axis, `0 <= share <= 1`."""
@@ -103,6 +129,52 @@ class SearchSpace:
             number, index = divmod(number, size)
             point[axis.name] = axis.value(index)
         return point
+
+    def encode(self, candidates: Sequence[Mapping[str, ParameterValue]]) -> Vectors:
+        """Write points as numbers, shape (points, axes): lattice indices, shares on continuous axes."""
+        vectors = np.empty((len(candidates), len(self.axes)))
+        for column, axis in enumerate(self.axes):
+            place = axis.share if axis.size is None else axis.index
+            vectors[:, column] = [place(candidate[axis.name]) for candidate in candidates]
+        return vectors
+
+    def decode(self, vectors: Vectors) -> list[dict[str, ParameterValue]]:
+        """Turn numbers back into points, every parameter given; they lie on the axes."""
+        columns = [self._column(axis, vectors[:, place]) for place, axis in enumerate(self.axes)]
+        names = [axis.name for axis in self.axes]
+        return [self.params(dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]
+
+    @staticmethod
+    def _column(axis: Axis, column: NDArray[np.float64]) -> list[ParameterValue]:
+        if axis.size is None:
+            return [axis.at(share) for share in column.tolist()]
+        return [axis.value(index) for index in column.astype(np.int64).tolist()]
+
+    def draw(self, count: int, rng: np.random.Generator) -> Vectors:
+        """Draw vectors evenly, whether their points are feasible or not."""
+        vectors = np.empty((count, len(self.axes)))
+        for column, axis in enumerate(self.axes):
+            size = axis.size
+            vectors[:, column] = rng.random(count) if size is None else rng.integers(size, size=count)
+        return vectors
+
+    def scaled(self, vectors: Vectors) -> Vectors:
+        """Bring every axis to 0 .. 1."""
+        spans = np.array([max((axis.size or 2) - 1, 1) for axis in self.axes], dtype=np.float64)
+        scaled: Vectors = vectors / spans
+        return scaled
+
+    def feasible_mask(self, vectors: Vectors) -> NDArray[np.bool_]:
+        """Tell which vectors' points satisfy every constraint."""
+        allowed = np.ones(len(vectors), dtype=np.bool_)
+        if not self.constraints:
+            return allowed
+        values: dict[str, object] = dict(self.fixed)
+        for place, axis in enumerate(self.axes):
+            values[axis.name] = np.array(self._column(axis, vectors[:, place]))
+        for constraint in self.constraints:
+            allowed &= np.asarray(holds(constraint, values), dtype=np.bool_)
+        return allowed
 
     def feasible(self, point: Mapping[str, ParameterValue]) -> bool:
         """Tell whether the point satisfies every constraint."""

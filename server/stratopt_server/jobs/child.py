@@ -9,7 +9,16 @@ from pathlib import Path
 from stratopt_server.domain.errors import RequestRefused, StratoptError
 from stratopt_server.domain.ports import LeaseLost
 from stratopt_server.jobs.channel import Channel, JobFailure
-from stratopt_server.jobs.messages import Done, Failed, GatherEvidence, ImportFile, Refused, RunJob, Task
+from stratopt_server.jobs.messages import (
+    Done,
+    ExportTrials,
+    Failed,
+    GatherEvidence,
+    ImportFile,
+    Refused,
+    RunJob,
+    Task,
+)
 
 MEGABYTE = 1 << 20
 
@@ -64,6 +73,11 @@ def _do(task: Task, channel: Channel) -> object:
             from stratopt_server.jobs.evidence import gather_evidence  # noqa: PLC0415
 
             return gather_evidence(task)
+        case ExportTrials():
+            from stratopt_server.jobs.exporting import export_trials  # noqa: PLC0415
+
+            export_trials(task)
+            return None
         case RunJob():
             from stratopt_server.jobs.running import run_job  # noqa: PLC0415
 

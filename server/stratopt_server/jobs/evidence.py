@@ -1,14 +1,15 @@
 """Inside the process that gathers the evidence of one decision."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stratopt_server.domain.decisions import Evidence, EvidenceSource
-from stratopt_server.domain.jobs import Job, JobKind
-from stratopt_server.domain.market import Bars, from_microseconds, to_microseconds
+from stratopt_server.domain.jobs import Job, JobKind, OptimizationResult
+from stratopt_server.domain.market import Bars, FloatColumn, from_microseconds, to_microseconds
 from stratopt_server.domain.metrics import Metrics, ReturnMoments
 from stratopt_server.domain.report import Report
 from stratopt_server.domain.runs import BacktestSpec, Costs, OptimizationSpec, RunTerms
@@ -17,6 +18,7 @@ from stratopt_server.engine.sweep import sweep
 from stratopt_server.jobs.context import bars_of
 from stratopt_server.jobs.messages import GatherEvidence
 from stratopt_server.jobs.running import contract_of
+from stratopt_server.jobs.walking import Walk
 from stratopt_server.market.columns import ColumnStore
 from stratopt_server.storage.codec import to_json
 from stratopt_server.storage.sql import SqlStorage
@@ -59,6 +61,16 @@ def gather_evidence(task: GatherEvidence) -> object:
     return to_json(Evidence, gathering.evidence())
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tested:
+    """A run out of sample, and the bars that the parameters were chosen on."""
+
+    seen: Bars
+    metrics: Metrics
+    time: NDArray[np.int64]
+    equity: FloatColumn
+
+
 class Gathering:
     """The runs that one decision rests on."""
 
@@ -79,20 +91,20 @@ class Gathering:
         asked about cannot be chosen to please.
         """
         bars = bars_of(self._scenario, self._columns)
-        before, after = self._split(bars)
-        whole, tested = self._report(bars), self._report(after)
-        days = daily_returns(tested.series.time, tested.series.equity, self._terms.initial_cash)
+        whole = self._report(bars)
+        tested = self._tested(bars)
+        days = daily_returns(tested.time, tested.equity, self._terms.initial_cash)
         measured = moments(days)
         return Evidence(
             **self._source(),
             dataset_hash=self._scenario.dataset_hash,
             start_date=from_microseconds(int(bars.time[0])),
-            split_date=from_microseconds(int(after.time[0])),
+            split_date=from_microseconds(int(tested.time[0])),
             end_date=from_microseconds(int(bars.time[-1])),
             data_grade=self._task.data_grade,
             costs=self._terms.costs,
             whole=whole.metrics,
-            in_sample=self._metrics(before, self._terms),
+            in_sample=self._metrics(tested.seen, self._terms),
             out_of_sample=tested.metrics,
             doubled_costs=self._metrics(bars, _at_doubled_costs(self._terms)),
             out_of_sample_days=len(days),
@@ -119,15 +131,32 @@ class Gathering:
             "searched_by": None,
         }
 
-    def _split(self, bars: Bars) -> tuple[Bars, Bars]:
-        """Bars the parameters were chosen on, and bars they were not: the search's, else halves."""
+    def _tested(self, bars: Bars) -> "_Tested":
+        """Run on bars the parameters were not chosen on: the search's, else the second half."""
         if self._search is None:
-            middle = len(bars) // 2
-            return bars.slice(0, middle), bars.slice(middle, len(bars))
-        split = _search_spec(self._search).holdout_start_date
-        assert split is not None, "a search without held-out bars is no evidence"
-        first = int(bars.time.searchsorted(to_microseconds(split)))
-        return bars.slice(0, first), bars.slice(first, len(bars))
+            return self._held_out(bars, len(bars) // 2)
+        split = _search_spec(self._search).validation.held_out
+        if split is not None:
+            return self._held_out(bars, int(bars.time.searchsorted(to_microseconds(split.test.first))))
+        return self._walked(bars, self._search)
+
+    def _held_out(self, bars: Bars, first: int) -> "_Tested":
+        report = self._report(bars.slice(first, len(bars)))
+        return _Tested(bars.slice(0, first), report.metrics, report.series.time, report.series.equity)
+
+    def _walked(self, bars: Bars, search: Job) -> "_Tested":
+        """The tests of a walk-forward, each of what its own window's search found: of the procedure."""
+        result, splits = search.result, _search_spec(search).validation.windows
+        assert isinstance(result, OptimizationResult), "a succeeded search has its result"
+        assert result.walk_forward is not None, "a search that held nothing out is no evidence"
+        walk = Walk(self._kernel, bars, self._terms)
+        found = [window.best for window in result.walk_forward.windows]
+        tests = [
+            walk.test(split.test, None if best is None else best.trial.params)
+            for split, best in zip(splits, found, strict=True)
+        ]
+        stitched = walk.stitched(tests)
+        return _Tested(bars, stitched.metrics, stitched.time, stitched.equity)
 
     def _report(self, bars: Bars) -> Report:
         return make_report(self._kernel, bars, self._spec.params, self._terms)

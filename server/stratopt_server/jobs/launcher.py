@@ -12,6 +12,7 @@ from stratopt_server.domain.market import DataGrade
 from stratopt_server.jobs.messages import (
     Changed,
     Done,
+    ExportTrials,
     Failed,
     GatherEvidence,
     ImportFile,
@@ -20,6 +21,7 @@ from stratopt_server.jobs.messages import (
     Task,
 )
 from stratopt_server.jobs.supervisor import Template, Templates, Worker
+from stratopt_server.market.formats import TableFormat
 from stratopt_server.market.importing import Imported
 from stratopt_server.settings import Settings
 from stratopt_server.storage.codec import from_json
@@ -138,6 +140,17 @@ class ProcessLauncher:
                 return from_json(Evidence, await _result(self._templates.report, task))
         finally:
             self._gathering -= 1
+
+    async def export_trials(self, optimization_id: str, path: Path, table_format: TableFormat) -> None:
+        """Write the trials of an optimization to the file."""
+        task = ExportTrials(
+            optimization_id=optimization_id,
+            path=str(path),
+            table_format=table_format,
+            database_url=self._settings.database,
+            memory_mb_max=self._settings.job_memory_mb_max,
+        )
+        await _result(self._templates.sweep, task)
 
 
 async def _result(template: Template, task: Task) -> Any:

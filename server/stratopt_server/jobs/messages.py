@@ -8,6 +8,7 @@ from stratopt_server.domain.errors import Violation
 from stratopt_server.domain.jobs import JobKind
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.speeds import Speeds
+from stratopt_server.market.formats import TableFormat
 from stratopt_server.market.read import FileFormat
 from stratopt_server.storage.codec import from_json, to_json
 
@@ -58,7 +59,18 @@ class GatherEvidence:
     memory_mb_max: int
 
 
-Task = RunJob | ImportFile | GatherEvidence
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportTrials:
+    """Write the trials of one optimization to a file."""
+
+    optimization_id: str
+    path: str
+    table_format: TableFormat
+    database_url: str
+    memory_mb_max: int
+
+
+Task = RunJob | ImportFile | GatherEvidence | ExportTrials
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,149 +1,137 @@
-"""An optimization, inside its process: ask, evaluate, tell, store; then the held-out bars."""
+"""An optimization, inside its process: the search for the best, the windows' searches, the result."""
 
-import time
 from collections.abc import Sequence
+from dataclasses import replace
 
-from stratopt_server.domain.jobs import JobStatus, OptimizationResult, Progress
-from stratopt_server.domain.market import to_microseconds
+import numpy as np
+
+from stratopt_server.domain.jobs import JobStatus, OptimizationResult
 from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.optimization import (
     BestTrial,
+    Neighbourhood,
+    Plateau,
+    RobustTrial,
     StopReason,
     Trial,
-    TrialStatus,
-    is_better,
-    judge,
+    WalkForwardResult,
+    WindowResult,
 )
-from stratopt_server.domain.runs import OptimizationSpec
-from stratopt_server.domain.space import SearchSpace
+from stratopt_server.domain.runs import Algorithm, OptimizationSpec
+from stratopt_server.domain.validation import Split
 from stratopt_server.engine.sweep import Sweeper
-from stratopt_server.jobs.channel import JobFailure
 from stratopt_server.jobs.context import JobContext
-from stratopt_server.optimizers import make_searcher
-from stratopt_server.optimizers.searcher import Candidate
+from stratopt_server.jobs.journal import Journal
+from stratopt_server.jobs.searching import Part, Search, space_of
+from stratopt_server.jobs.walking import Walk, WindowTests, efficiency
+from stratopt_server.optimizers.pareto import pareto_front
+from stratopt_server.validation.plateau import Around, Landscape, good_share, median_ratio
 
-ANNOUNCE_SECONDS = 0.25
-"""Progress is announced at most this often; trials are stored with every batch."""
+FRONT_MAX = 1_000
+"""Most trials of a Pareto front that are returned."""
+FEASIBLE_SHARE_LOW = 0.01
+"""Share of feasible points below which the result says so."""
 
 
 def run_optimization(context: JobContext, spec: OptimizationSpec) -> None:
-    """Search, look once at the held-out bars, and store the result with the final status."""
-    Search(context, spec).run()
+    """Search, test, and store the result with the final status."""
+    Optimizing(context, spec).run()
 
 
-class Search:
-    """One attempt at a search. Trials an earlier attempt stored are replayed, not made again."""
+class Optimizing:
+    """One attempt at an optimization. What an earlier one stored is told to the searchers, not made again."""
 
     def __init__(self, context: JobContext, spec: OptimizationSpec) -> None:
         self._context = context
         self._spec = spec
         self._bars = context.bars()
-        self._split = len(self._bars)
-        if spec.holdout_start_date is not None:
-            self._split = int(self._bars.time.searchsorted(to_microseconds(spec.holdout_start_date)))
-        space = SearchSpace.of(
-            spec.param_ranges, fixed=spec.fixed_params, constraints=context.contract.constraints
-        )
-        self._searcher = make_searcher(spec.algorithm, space, seed=spec.seed)
-        kernel, terms = context.contract.kernel, spec.scenario.terms
-        self._in_sample = Sweeper(kernel, self._bars.slice(0, self._split), terms)
-        self._total = context.job.progress.total
-        self._done = 0
-        self._evaluated = 0
-        self._best: Trial | None = None
-        self._usable = 0
-        self._began = time.monotonic()
-        self._announced = float("-inf")
+        self._kernel = context.contract.kernel
+        self._terms = spec.scenario.terms
+        self._walk = Walk(self._kernel, self._bars, self._terms)
+        self._space = space_of(spec)
+        self._journal = Journal(context, spec)
 
     def run(self) -> None:
         """Search to the end and store what was found."""
-        stop_reason = StopReason.MAX_ITERATIONS
-        while self._done < self._spec.max_iterations:
-            wanted = min(self._spec.batch_size, self._spec.max_iterations - self._done)
-            candidates = self._searcher.ask(wanted)
-            if candidates:
-                self._searcher.tell(self._replayed(candidates) or self._made(candidates))
-            if len(candidates) < wanted:
-                stop_reason = StopReason.EXHAUSTED
-                break
-        self._finish(stop_reason)
+        search, reason = self._search(None, None)
+        windows = [self._window(number, split) for number, split in enumerate(self._spec.validation.windows)]
+        self._finish(search, reason, windows)
 
-    def _replayed(self, candidates: Sequence[Candidate]) -> list[Trial]:
-        """Return the trials of an earlier attempt for these candidates, if it stored them."""
-        trials = self._context.storage.trials.page(
-            self._context.job.id, after=self._done - 1, limit=len(candidates)
+    def _search(self, window: int | None, split: Split | None) -> tuple[Search, StopReason]:
+        """Run the search of a window, or the one for the best, on the bars that it may see."""
+        seen = split or self._spec.validation.held_out
+        bars = self._bars if seen is None else self._walk.bars_of(seen.train)
+        part = Part(
+            window=window,
+            sweeper=Sweeper(self._kernel, bars, self._terms),
+            deadline=self._deadline(0 if window is None else window + 1),
         )
-        if not trials:
-            return []
-        # A batch is stored whole or not at all, and the same seed proposes the same.
-        if [trial.params for trial in trials] != list(candidates):
-            raise JobFailure(
-                "REPLAY_DIFFERS",
-                "the search does not propose what it proposed before it was interrupted: start it again",
-            )
-        self._take(trials)
-        return trials
+        search = Search(self._spec, self._space, self._journal, part)
+        reason = search.run(self._improved if window is None else _not_shown)
+        planned = self._spec.trials_max // (1 + len(self._spec.validation.windows))
+        self._journal.skip(planned - search.done)
+        return search, reason
 
-    def _made(self, candidates: Sequence[Candidate]) -> list[Trial]:
-        """Evaluate the candidates and store their trials with the progress they make."""
-        figures = self._in_sample.evaluate(candidates)
-        trials = [
-            judge(number, params, metrics, target=self._spec.target, min_trades=self._spec.min_trades)
-            for number, (params, metrics) in enumerate(
-                zip(candidates, figures, strict=True), start=self._done
-            )
-        ]
-        improvements = self._take(trials)
-        self._evaluated += len(trials)
-        storage, job = self._context.storage, self._context.job
-        moment = time.monotonic()
-        announce = moment - self._announced >= ANNOUNCE_SECONDS
-        with storage.transaction():
-            storage.jobs.record(
-                job.id,
-                job.attempt,
-                progress=self._progress(moment),
-                result=self._result(),
-                improvements=improvements,
-                announce=announce,
-            )
-            storage.trials.add(job.id, trials)
-        if announce:
-            self._announced = moment
-        if announce or improvements:
-            self._context.changed()
-        return trials
+    def _deadline(self, place: int) -> float | None:
+        """Share the time budget out to the searches, in their order."""
+        budget = self._spec.stop_rule.time_budget_seconds
+        return None if budget is None else budget * (place + 1) / (1 + len(self._spec.validation.windows))
 
-    def _take(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Count the trials; return those that beat every one before them."""
-        self._done += len(trials)
-        improvements = []
-        for trial in trials:
-            self._usable += trial.status is TrialStatus.OK
-            if is_better(trial, self._best, self._spec.target):
-                self._best = trial
-                improvements.append(trial)
-        return improvements
+    def _improved(self, trial: Trial) -> None:
+        best = BestTrial(trial=trial, out_of_sample=None)
+        self._journal.result = replace(self._journal.result, best=best)
+        self._journal.best_score = trial.score
 
-    def _progress(self, moment: float, stage: str = "searching") -> Progress:
-        seconds = moment - self._began
-        rate = self._evaluated / seconds if seconds > 0 and self._evaluated else None
-        eta = (self._total - self._done) / rate if rate else None
-        return Progress(done=self._done, total=self._total, rate=rate, eta_seconds=eta, stage=stage)
+    def _window(self, number: int, split: Split) -> WindowTests:
+        """Search on a window's training bars and run its best, and its robust pick, in its test."""
+        self._journal.stage = f"window {number + 1} of {len(self._spec.validation.windows)}"
+        search, reason = self._search(number, split)
+        best = search.best
+        robust = self._robust(search)
+        test = self._walk.test(split.test, None if best is None else best.params)
+        picked = best if robust is None else robust[0]
+        robust_test = test
+        if picked is not None and picked is not best:
+            robust_test = self._walk.test(split.test, picked.params)
+        shown = None
+        if best is not None:
+            shown = BestTrial(trial=best, out_of_sample=self._walk.stitched([test]).metrics)
+        so_far = self._journal.result.walk_forward or WalkForwardResult()
+        result = WindowResult(number=number, best=shown, stop_reason=reason)
+        self._journal.result = replace(
+            self._journal.result, walk_forward=replace(so_far, windows=(*so_far.windows, result))
+        )
+        return WindowTests(best, test, robust_test)
 
-    def _result(self) -> OptimizationResult:
-        best = None if self._best is None else BestTrial(trial=self._best, out_of_sample=None)
-        return OptimizationResult(best=best)
+    def _landscape(self, search: Search) -> Landscape:
+        points = self._space.encode(search.tried.params)
+        return Landscape(points, -search.tried.losses[:, 0], grid=self._spec.algorithm is Algorithm.GRID)
 
-    def _finish(self, stop_reason: StopReason) -> None:
-        best = None
-        if self._best is not None:
-            best = BestTrial(trial=self._best, out_of_sample=self._out_of_sample(self._best))
-        result = OptimizationResult(best=best, stop_reason=stop_reason, warnings=self._warnings())
+    def _robust(self, search: Search) -> tuple[Trial, Around] | None:
+        """The trial in the middle of the best neighbourhood, if any has one."""
+        if search.best is None:
+            return None
+        found = self._landscape(search).robust()
+        if found is None:
+            return None
+        place, around = found
+        return self._trial(search.tried.numbers[place]), around
+
+    def _trial(self, number: int) -> Trial:
+        return self._context.storage.trials.span(self._context.job.id, number, 1)[0]
+
+    def _finish(self, search: Search, reason: StopReason, windows: Sequence[WindowTests]) -> None:
+        self._journal.stage = "done"
+        result = replace(
+            self._picked(search),
+            stop_reason=reason,
+            warnings=self._warnings(search),
+            walk_forward=self._walked(windows),
+            trials_ever=self._journal.trials_ever(),
+        )
         storage, job = self._context.storage, self._context.job
         with storage.transaction():
-            progress = self._progress(time.monotonic(), stage="done")
-            storage.jobs.record(job.id, job.attempt, progress=progress)
+            storage.jobs.record(job.id, job.attempt, progress=self._journal.progress())
             storage.jobs.finish(
                 job.id,
                 JobStatus.SUCCEEDED,
@@ -152,22 +140,98 @@ class Search:
                 result=result,
             )
 
-    def _out_of_sample(self, best: Trial) -> Metrics | None:
-        """Run the best trial once on the bars that the search did not see."""
-        held_out = self._bars.slice(self._split, len(self._bars))
-        if not len(held_out):
-            return None
-        sweeper = Sweeper(self._context.contract.kernel, held_out, self._spec.scenario.terms)
-        return sweeper.evaluate([best.params])[0]
+    def _picked(self, search: Search) -> OptimizationResult:
+        """The best, what stands around it, the robust pick and the Pareto front, each out of sample too."""
+        best = search.best
+        if best is None:
+            return OptimizationResult()
+        found, front = self._robust(search), self._front(search)
+        robust = None if found is None else found[0]
+        tested = self._held_out([trial for trial in (best, robust, *front) if trial is not None])
+        return OptimizationResult(
+            best=BestTrial(trial=best, out_of_sample=tested.get(best.number)),
+            plateau=self._plateau(search, best),
+            robust=None
+            if found is None
+            else RobustTrial(
+                trial=found[0],
+                out_of_sample=tested.get(found[0].number),
+                neighbours=Neighbourhood(count=found[1].count, median=found[1].median),
+            ),
+            pareto_front=tuple(
+                BestTrial(trial=trial, out_of_sample=tested.get(trial.number)) for trial in front
+            ),
+        )
 
-    def _warnings(self) -> tuple[str, ...]:
-        least = self._spec.min_trades
-        if self._best is None:
-            lesson = "Widen the ranges or the dates, or lower min_trades."
-            why = f"none made {least} round trips with a defined target"
-            return (f"None of the {self._done} trials can be the best: {why}. {lesson}",)
-        unusable = self._done - self._usable
-        if unusable * 2 > self._done:
-            why = f"fewer than {least} round trips, or no defined target"
-            return (f"{unusable} of {self._done} trials could not be the best: {why}.",)
+    def _held_out(self, trials: Sequence[Trial]) -> dict[int, Metrics]:
+        """Run trials once on the bars of a holdout; by their numbers."""
+        split = self._spec.validation.held_out
+        if split is None:
+            return {}
+        sweeper = Sweeper(self._kernel, self._walk.bars_of(split.test), self._terms)
+        figures = sweeper.evaluate([trial.params for trial in trials])
+        return {trial.number: metrics for trial, metrics in zip(trials, figures, strict=True)}
+
+    def _plateau(self, search: Search, best: Trial) -> Plateau:
+        score = -float(search.tried.losses[search.tried.numbers.index(best.number), 0])
+        around = self._landscape(search).around(search.tried.numbers.index(best.number))
+        if around is None:
+            return Plateau(neighbours=0, median_ratio=None, share_70=None)
+        return Plateau(
+            neighbours=around.count,
+            median_ratio=median_ratio(around, score),
+            share_70=good_share(around, score),
+        )
+
+    def _front(self, search: Search) -> list[Trial]:
+        """Trials that no other beats in every figure, best of the first figure first."""
+        if self._spec.goal.dimensions == 1:
+            return []
+        losses = search.tried.losses
+        usable = np.flatnonzero(~np.isnan(losses[:, 0]))
+        places = usable[pareto_front(losses[usable])]
+        places = places[np.argsort(losses[places, 0], kind="stable")][:FRONT_MAX]
+        return [self._trial(search.tried.numbers[place]) for place in places.tolist()]
+
+    def _walked(self, windows: Sequence[WindowTests]) -> WalkForwardResult | None:
+        """Measure the tests one behind the other."""
+        so_far = self._journal.result.walk_forward
+        if so_far is None:
+            return None
+        stitched = self._walk.stitched([window.test for window in windows]).metrics
+        robust = self._walk.stitched([window.robust_test for window in windows]).metrics
+        inside = [window.best.metrics for window in windows if window.best is not None]
+        return replace(
+            so_far,
+            out_of_sample=stitched,
+            robust_out_of_sample=robust,
+            efficiency=efficiency(inside, stitched),
+        )
+
+    def _warnings(self, search: Search) -> tuple[str, ...]:
+        """What a reader of the result should know."""
+        return (*_unusable(search, self._spec.min_trades), *_rarely_feasible(self._spec))
+
+
+def _not_shown(_: Trial) -> None:
+    """A better trial of a window's search is no better one of the optimization."""
+
+
+def _unusable(search: Search, least: int) -> tuple[str, ...]:
+    if search.best is None:
+        lesson = "Widen the ranges or the dates, or lower min_trades."
+        why = f"none made {least} round trips with a defined target"
+        return (f"None of the {search.done} trials can be the best: {why}. {lesson}",)
+    unusable = search.done - search.usable
+    if unusable * 2 > search.done:
+        why = f"fewer than {least} round trips, or no defined target"
+        return (f"{unusable} of {search.done} trials could not be the best: {why}.",)
+    return ()
+
+
+def _rarely_feasible(spec: OptimizationSpec) -> tuple[str, ...]:
+    share = spec.feasible_share
+    if share is None or share >= FEASIBLE_SHARE_LOW:
         return ()
+    lesson = "Narrow the ranges, so that the search looks where it may find."
+    return (f"About {share:.2%} of the points satisfy the constraints. {lesson}",)

@@ -20,6 +20,7 @@ from stratopt_server.domain.jobs import (
 from stratopt_server.domain.optimization import Trial
 from stratopt_server.domain.report import ReportSeries, Trade
 from stratopt_server.domain.runs import BacktestSpec, OptimizationSpec
+from stratopt_server.storage.upgrades import upgraded_search
 
 T = TypeVar("T")
 
@@ -61,6 +62,25 @@ def from_json(kind: type[T], document: Any) -> T:
     """Turn what `json.loads` gave back into a value of that type."""
     value: T = _adapter(kind).validate_python(document)
     return value
+
+
+def to_text(kind: type[T], value: T) -> str:
+    """Turn a value of that type into the text of its document, quickly: for rows that are many."""
+    text: bytes = _adapter(kind).dump_json(value)
+    return text.decode()
+
+
+def from_text(kind: type[T], text: str) -> T:
+    """Turn the text of a document back into a value of that type, quickly."""
+    value: T = _adapter(kind).validate_json(text)
+    return value
+
+
+def spec_from_json(kind: JobKind, document: Any) -> BacktestSpec | OptimizationSpec:
+    """Turn what a job was asked back into a value, also if an older version wrote it."""
+    if kind is JobKind.OPTIMIZATION:
+        document = upgraded_search(document)
+    return from_json(SPECS[kind], document)
 
 
 def event_kind(event: Event) -> str:

@@ -1,6 +1,7 @@
 """Jobs and their events in a database, with the documented rows that go with them."""
 
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,28 +21,30 @@ from stratopt_server.domain.jobs import (
     StatusChanged,
 )
 from stratopt_server.domain.optimization import Trial
-from stratopt_server.domain.parameters import ParameterRange
 from stratopt_server.domain.ports import JobFilter, LeaseLost, Page
+from stratopt_server.domain.queueing import in_turn
 from stratopt_server.domain.runs import OptimizationSpec
 from stratopt_server.storage.codec import (
     RESULTS,
-    SPECS,
     event_from_json,
     event_kind,
     event_to_json,
-    from_json,
     to_json,
 )
-from stratopt_server.storage.models import (
-    JobEventRow,
-    JobRow,
-    OptimizationResultRow,
-    OptimizationTaskRow,
-    bound,
-)
+from stratopt_server.storage.documented import DocumentedSearches
+from stratopt_server.storage.job_rows import asked_columns, job_columns, job_of
+from stratopt_server.storage.models import JobEventRow, JobRow, UtcField, bound
 from stratopt_server.storage.stores import newest_first
 
-UNENDED = [status.value for status in JobStatus if not status.is_final]
+FINAL = frozenset(status for status in JobStatus if status.is_final)
+UNENDED = frozenset(JobStatus) - FINAL
+PLACE = tuple(field.name for field in fields(QueuedJob))
+SERVED = (
+    "SELECT caller, (SELECT MAX(started_at) FROM jobs WHERE jobs.caller = waiting.caller) "
+    "FROM (SELECT DISTINCT caller FROM jobs WHERE status = 'pending') AS waiting"
+)
+"""When a job of each caller that waits last began: one look into the index for each."""
+MOMENT = UtcField()
 
 
 class SqlJobStore:
@@ -51,20 +54,19 @@ class SqlJobStore:
         self._database = database
         self._jobs = bound(JobRow, database)
         self._events = bound(JobEventRow, database)
-        self._tasks = bound(OptimizationTaskRow, database)
-        self._results = bound(OptimizationResultRow, database)
+        self._documented = DocumentedSearches(database)
 
     def add(self, job: Job) -> None:
         """Store a new pending job, and for an optimization its documented row."""
         with self._database.atomic():
-            self._jobs.insert(_job_columns(job)).execute()
+            self._jobs.insert(job_columns(job)).execute()
             if isinstance(job.spec, OptimizationSpec):
-                self._tasks.insert(_task_columns(job, job.spec)).execute()
+                self._documented.add(job, job.spec)
 
     def get(self, kind: JobKind, job_id: str) -> Job | None:
         """Return it, or None if there is none of that kind and id."""
         row = self._jobs.get_or_none((self._jobs.id == job_id) & (self._jobs.kind == kind.value))
-        return None if row is None else _job(row)
+        return None if row is None else job_of(row)
 
     def page(self, page: Page, wanted: JobFilter) -> list[Job]:
         """Return a page of the jobs that match, newest first."""
@@ -76,19 +78,24 @@ class SqlJobStore:
             query = query.where(rows.symbol == wanted.symbol)
         if wanted.status is not None:
             query = query.where(rows.status == wanted.status.value)
-        return [_job(row) for row in newest_first(query, rows, page)]
+        return [job_of(row) for row in newest_first(query, rows, page)]
 
     def queue(self) -> list[QueuedJob]:
-        """Return the jobs that have not ended, in the order in which they are claimed."""
+        """Return the running jobs, then the pending ones in the order in which they are claimed."""
         rows = self._jobs
         # Without their documents: a queue may be long, and a spec may hold decades of funding.
-        query = rows.select(rows.id, rows.kind, rows.status, rows.started_at).where(rows.status.in_(UNENDED))
-        return [
-            QueuedJob(
-                id=row.id, kind=JobKind(row.kind), status=JobStatus(row.status), started_at=row.started_at
-            )
-            for row in query.order_by(rows.created_at, rows.id).namedtuples()
-        ]
+        query: Any = rows.select(*(getattr(rows, name) for name in PLACE))
+        at_work = query.where(rows.status.in_([JobStatus.PENDING.value, JobStatus.RUNNING.value]))
+        queued = [_queued(row) for row in at_work.order_by(rows.created_at, rows.id).tuples()]
+        running = [job for job in queued if job.status is JobStatus.RUNNING]
+        pending = [job for job in queued if job.status is JobStatus.PENDING]
+        return running + in_turn(pending, self._served())
+
+    def pending(self) -> int:
+        """Count the pending jobs."""
+        waiting = self._jobs.status == JobStatus.PENDING.value
+        count: int = self._jobs.select().where(waiting).count()
+        return count
 
     def claim(
         self,
@@ -98,20 +105,17 @@ class SqlJobStore:
         lease_until: datetime,
         kinds: frozenset[JobKind] = frozenset(JobKind),
     ) -> Job | None:
-        """Turn the oldest pending job of those kinds into a running one of this owner, if one waits."""
-        rows = self._jobs
+        """Turn a pending job of those kinds into a running one of this owner, if one waits."""
         with self._database.atomic():
-            of_kinds = rows.kind.in_([kind.value for kind in kinds])
-            waiting = rows.select().where((rows.status == JobStatus.PENDING.value) & of_kinds)
-            row = waiting.order_by(rows.created_at, rows.id).first()
-            if row is None:
+            waiting = (job for job in self.queue() if job.status is JobStatus.PENDING)
+            first = next((job for job in waiting if job.kind in kinds), None)
+            if first is None:
                 return None
+            row = self._found(first.id, JobStatus.PENDING)
             row.attempt += 1
-            row.status, row.started_at = JobStatus.RUNNING.value, now
+            row.started_at = now
             row.lease_owner, row.lease_until = owner, lease_until
-            self._append(row, StatusChanged())
-            self._store(row)
-            return _job(row)
+            return self._turn(row, JobStatus.RUNNING)
 
     def renew(self, owner: str, *, lease_until: datetime) -> None:
         """Prolong every lease the owner holds."""
@@ -122,15 +126,47 @@ class SqlJobStore:
         """Return the running jobs whose lease ended before `now`."""
         rows = self._jobs
         query = rows.select().where((rows.status == JobStatus.RUNNING.value) & (rows.lease_until < now))
-        return [_job(row) for row in query]
+        return [job_of(row) for row in query]
 
-    def release(self, job_id: str, attempt: int) -> None:
+    def release(self, job_id: str, attempt: int, *, lost: bool = False) -> None:
         """Turn a running job of that attempt back into a pending one; raises LeaseLost if it is not."""
         with self._database.atomic():
             row = self._running(job_id, attempt)
-            row.status, row.lease_owner, row.lease_until = JobStatus.PENDING.value, None, None
-            self._append(row, StatusChanged())
-            self._store(row)
+            row.losses += lost
+            self._turn(row, JobStatus.PENDING)
+
+    def hold(self, job_id: str, attempt: int) -> None:
+        """Raise LeaseLost unless the job is running in that attempt."""
+        self._running(job_id, attempt)
+
+    def pause(self, job_id: str) -> Job:
+        """Turn a pending or running job into a paused one; raises LeaseLost if it is neither."""
+        with self._database.atomic():
+            row = self._found(job_id, JobStatus.PENDING, JobStatus.RUNNING)
+            return self._turn(row, JobStatus.PAUSED)
+
+    def resume(self, job_id: str) -> Job:
+        """Turn a paused job into a pending one; raises LeaseLost if it is not paused."""
+        with self._database.atomic():
+            return self._turn(self._found(job_id, JobStatus.PAUSED), JobStatus.PENDING)
+
+    def reopen(self, job_id: str, spec: OptimizationSpec, *, progress: Progress) -> Job:
+        """Turn an ended optimization into a pending one of another spec; raises LeaseLost if it is not.
+
+        Its result stays, without a stop reason; its documented result goes.
+        """
+        with self._database.atomic():
+            row = self._found(job_id, *FINAL)
+            assert row.kind == JobKind.OPTIMIZATION.value, "a backtest has nothing to go on with"
+            result = job_of(self._jobs.get_by_id(job_id)).result
+            if isinstance(result, OptimizationResult):
+                row.result = to_json(OptimizationResult, replace(result, stop_reason=None))
+            for name, value in asked_columns(spec).items():
+                setattr(row, name, value)
+            row.progress = to_json(Progress, progress)
+            row.failure, row.completed_at = None, None
+            self._documented.reopen(job_id, spec)
+            return self._turn(row, JobStatus.PENDING)
 
     def record(
         self,
@@ -166,17 +202,15 @@ class SqlJobStore:
     ) -> Job:
         """Give the job its final status; raises LeaseLost if it is no longer the caller's to end."""
         with self._database.atomic():
-            row = self._unfinished(job_id) if attempt is None else self._running(job_id, attempt)
-            row.status, row.completed_at = status.value, now
-            row.lease_owner, row.lease_until = None, None
+            row = self._found(job_id, *UNENDED) if attempt is None else self._running(job_id, attempt)
+            row.completed_at = now
             if failure is not None:
                 row.failure = to_json(Failure, failure)
             if result is not None:
                 row.result = to_json(RESULTS[JobKind(row.kind)], result)
-            self._append(row, StatusChanged())
-            self._store(row)
-            self._add_documented_result(_job(row), now)
-            return _job(row)
+            job = self._turn(row, status)
+            self._documented.end(job, now)
+            return job
 
     def events(self, job_id: str, after_sequence: int) -> list[JobEvent]:
         """Return what happened later than that, in order."""
@@ -184,17 +218,36 @@ class SqlJobStore:
         query = rows.select().where((rows.job_id == job_id) & (rows.sequence > after_sequence))
         return [event_from_json(row.sequence, row.kind, row.payload) for row in query.order_by(rows.sequence)]
 
-    def _unfinished(self, job_id: str) -> JobRow:
-        row = self._jobs.get_or_none(self._jobs.id == job_id)
-        if row is None or JobStatus(row.status).is_final:
+    def _served(self) -> dict[str, datetime]:
+        """Tell of each caller who waits when a job of theirs last began, if one has."""
+        began = self._database.execute_sql(SERVED).fetchall()
+        moments = {caller: MOMENT.python_value(last) for caller, last in began}
+        return {caller: moment for caller, moment in moments.items() if moment is not None}
+
+    def _found(self, job_id: str, *statuses: JobStatus) -> JobRow:
+        """Return the job's row if its status is one of those, without what most writes leave as it is."""
+        rows = self._jobs
+        columns = (rows.id, rows.kind, rows.status, rows.progress, rows.attempt, rows.losses)
+        query = rows.select(*columns, rows.last_sequence, rows.completed_at).where(rows.id == job_id)
+        row: JobRow | None = query.first()
+        if row is None or JobStatus(row.status) not in statuses:
             raise LeaseLost(job_id)
         return row
 
     def _running(self, job_id: str, attempt: int) -> JobRow:
-        row = self._unfinished(job_id)
-        if row.status != JobStatus.RUNNING.value or row.attempt != attempt:
+        row = self._found(job_id, JobStatus.RUNNING)
+        if row.attempt != attempt:
             raise LeaseLost(job_id)
         return row
+
+    def _turn(self, row: JobRow, status: JobStatus) -> Job:
+        """Store the row with that status, and say so; only running jobs are leased."""
+        row.status = status.value
+        if status is not JobStatus.RUNNING:
+            row.lease_owner, row.lease_until = None, None
+        self._append(row, StatusChanged())
+        self._store(row)
+        return job_of(self._jobs.get_by_id(row.id))
 
     def _append(self, row: JobRow, event: Event) -> None:
         """Give the event the next sequence; of progress only the newest row stays."""
@@ -208,76 +261,12 @@ class SqlJobStore:
         ).execute()
 
     def _store(self, row: JobRow) -> None:
-        """Write the job's row, and what the documented row shows of it."""
+        """Write what was changed of the job's row, and what the documented row shows of it."""
         row.save()
         if row.kind == JobKind.OPTIMIZATION.value:
-            self._tasks.update(
-                status=row.status,
-                progress=_share_done(from_json(Progress, row.progress)),
-                completed_at=row.completed_at,
-            ).where(self._tasks.id == row.id).execute()
-
-    def _add_documented_result(self, job: Job, now: datetime) -> None:
-        result = job.result
-        if job.status is JobStatus.SUCCEEDED and isinstance(result, OptimizationResult) and result.best:
-            trial = result.best.trial
-            assert trial.score is not None, "the best trial has a score"
-            self._results.insert(
-                id=job.id,
-                optimization_id=job.id,
-                best_params=trial.params,
-                best_score=trial.score,
-                all_results=to_json(OptimizationResult, result),
-                created_at=now,
-            ).execute()
+            self._documented.follow(row)
 
 
-def _share_done(progress: Progress) -> float:
-    return progress.done / progress.total if progress.total else 0.0
-
-
-def _job_columns(job: Job) -> dict[str, Any]:
-    return {
-        "id": job.id,
-        "kind": job.kind.value,
-        "strategy_id": job.spec.scenario.strategy_id,
-        "symbol": job.spec.scenario.symbol,
-        "spec": to_json(SPECS[job.kind], job.spec),
-        "status": job.status.value,
-        "progress": to_json(Progress, job.progress),
-        "result": None,
-        "failure": None,
-        "attempt": job.attempt,
-        "last_sequence": job.last_sequence,
-        "created_at": job.created_at,
-    }
-
-
-def _task_columns(job: Job, spec: OptimizationSpec) -> dict[str, Any]:
-    return {
-        "id": job.id,
-        "strategy_id": spec.scenario.strategy_id,
-        "symbol": spec.scenario.symbol,
-        "param_ranges": to_json(dict[str, ParameterRange], spec.param_ranges),
-        "optimization_target": spec.target.value,
-        "status": job.status.value,
-        "progress": 0.0,
-        "created_at": job.created_at,
-    }
-
-
-def _job(row: Any) -> Job:
-    kind = JobKind(row.kind)
-    return Job(
-        id=row.id,
-        spec=from_json(SPECS[kind], row.spec),
-        status=JobStatus(row.status),
-        progress=from_json(Progress, row.progress),
-        result=None if row.result is None else from_json(RESULTS[kind], row.result),
-        failure=None if row.failure is None else from_json(Failure, row.failure),
-        attempt=row.attempt,
-        last_sequence=row.last_sequence,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        completed_at=row.completed_at,
-    )
+def _queued(row: Sequence[Any]) -> QueuedJob:
+    named = dict(zip(PLACE, row, strict=True))
+    return QueuedJob(**{**named, "kind": JobKind(named["kind"]), "status": JobStatus(named["status"])})

@@ -82,9 +82,10 @@ class OptimizationTaskRow(peewee.Model):
     progress = peewee.FloatField()
     created_at = UtcField()
     completed_at = UtcField(null=True)
+    objectives = JsonField(null=True)
 
     class Meta:
-        """The documented table."""
+        """The documented table, with the objectives added."""
 
         table_name = "optimization_tasks"
 
@@ -146,11 +147,15 @@ class JobRow(peewee.Model):
     created_at = UtcField()
     started_at = UtcField(null=True)
     completed_at = UtcField(null=True)
+    priority = peewee.IntegerField()
+    caller = peewee.CharField()
+    losses = peewee.IntegerField()
 
     class Meta:
         """The queue."""
 
         table_name = "jobs"
+        only_save_dirty = True  # a row is also read without its long columns
 
 
 class JobEventRow(peewee.Model):
@@ -177,12 +182,71 @@ class TrialRow(peewee.Model):
     score = peewee.DoubleField(null=True)
     params = JsonField()
     metrics = JsonField()
+    search_window = peewee.IntegerField(null=True)
+    blocks = peewee.BlobField(null=True)
 
     class Meta:
         """The trials."""
 
         table_name = "trials"
         primary_key = peewee.CompositeKey("optimization_id", "number")
+
+
+class TrialBatchRow(peewee.Model):
+    """Trials of an optimization that were proposed together."""
+
+    optimization_id = peewee.CharField()
+    number = peewee.BigIntegerField()
+    search_window = peewee.IntegerField(null=True)
+    first_trial = peewee.BigIntegerField()
+    trial_count = peewee.BigIntegerField()
+    candidates = JsonField(null=True)
+
+    class Meta:
+        """The batches."""
+
+        table_name = "trial_batches"
+        primary_key = peewee.CompositeKey("optimization_id", "number")
+
+
+class CodeLineageRow(peewee.Model):
+    """The lineage of a code."""
+
+    code_hash = peewee.CharField(primary_key=True)
+    lineage = peewee.CharField()
+
+    class Meta:
+        """The lineages."""
+
+        table_name = "code_lineages"
+
+
+class LedgerMarketRow(peewee.Model):
+    """A lineage on a market: what distinct trials are counted by."""
+
+    id = peewee.BigIntegerField(primary_key=True)
+    lineage = peewee.CharField()
+    exchange = peewee.CharField()
+    symbol = peewee.CharField()
+    timeframe = peewee.CharField()
+
+    class Meta:
+        """The markets of the ledger."""
+
+        table_name = "ledger_markets"
+
+
+class LedgerTrialRow(peewee.Model):
+    """A distinct trial."""
+
+    market_id = peewee.BigIntegerField()
+    digest = peewee.BlobField()
+
+    class Meta:
+        """The trials of the ledger."""
+
+        table_name = "ledger_trials"
+        primary_key = peewee.CompositeKey("market_id", "digest")
 
 
 class ReportPartRow(peewee.Model):

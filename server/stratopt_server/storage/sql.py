@@ -9,8 +9,10 @@ from stratopt_server.domain.ports import Counts
 from stratopt_server.storage.database import connect, migrate
 from stratopt_server.storage.decisions import SqlDecisionStore, SqlPackageStore
 from stratopt_server.storage.jobs import SqlJobStore
+from stratopt_server.storage.ledger import SqlLedger
 from stratopt_server.storage.reports import SqlReportStore
-from stratopt_server.storage.stores import SqlDatasetStore, SqlRequestLog, SqlStrategyStore, SqlTrialStore
+from stratopt_server.storage.stores import SqlDatasetStore, SqlRequestLog, SqlStrategyStore
+from stratopt_server.storage.trials import SqlTrialStore
 
 
 class SqlStorage:
@@ -22,6 +24,7 @@ class SqlStorage:
         self.datasets = SqlDatasetStore(database)
         self.jobs = SqlJobStore(database)
         self.trials = SqlTrialStore(database)
+        self.ledger = SqlLedger(database)
         self.reports = SqlReportStore(database)
         self.decisions = SqlDecisionStore(database)
         self.packages = SqlPackageStore(database)

@@ -1,6 +1,5 @@
-"""Strategies, datasets, trials and answered calls in a database."""
+"""Strategies, datasets and answered calls in a database."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,13 +7,10 @@ import peewee
 
 from stratopt_server.domain.errors import AlreadyExists, InUse, NotFound
 from stratopt_server.domain.market import Dataset, QualityReport
-from stratopt_server.domain.metrics import Metrics
-from stratopt_server.domain.optimization import Trial, TrialStatus
-from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.ports import AnsweredRequest, Cursor, DatasetFilter, Page, RequestKey
 from stratopt_server.domain.strategy import Strategy
 from stratopt_server.storage.codec import from_json, to_json
-from stratopt_server.storage.models import DatasetRow, RequestRow, StrategyRow, TrialRow, bound
+from stratopt_server.storage.models import DatasetRow, RequestRow, StrategyRow, bound
 
 
 def newest_first(query: Any, model: Any, page: Page) -> Any:
@@ -123,57 +119,6 @@ class SqlDatasetStore:
 def _dataset(row: Any) -> Dataset:
     columns = {name: getattr(row, name) for name in Dataset.__dataclass_fields__}
     return Dataset(**{**columns, "quality": from_json(QualityReport, columns["quality"])})
-
-
-class SqlTrialStore:
-    """The trials of optimizations."""
-
-    def __init__(self, database: peewee.Database) -> None:
-        self._rows = bound(TrialRow, database)
-
-    def add(self, optimization_id: str, trials: Sequence[Trial]) -> None:
-        """Store a batch."""
-        rows = [
-            {
-                "optimization_id": optimization_id,
-                "number": trial.number,
-                "status": trial.status.value,
-                "score": trial.score,
-                "params": trial.params,
-                "metrics": to_json(Metrics, trial.metrics),
-            }
-            for trial in trials
-        ]
-        for batch in peewee.chunked(rows, 100):  # SQLite takes a bounded number of values a statement
-            self._rows.insert_many(batch).execute()
-
-    def page(
-        self, optimization_id: str, *, after: int, limit: int, status: TrialStatus | None = None
-    ) -> list[Trial]:
-        """Return up to `limit` trials numbered above `after`, in order."""
-        rows = self._rows
-        query = rows.select().where((rows.optimization_id == optimization_id) & (rows.number > after))
-        if status is not None:
-            query = query.where(rows.status == status.value)
-        return [_trial(row) for row in query.order_by(rows.number).limit(limit)]
-
-    def find(self, optimization_id: str, params: Params) -> Trial | None:
-        """Return the trial of exactly these parameters, or None."""
-        rows = self._rows
-        of_search = rows.optimization_id == optimization_id
-        # Parameters stand in order of name, so equal ones are equal texts.
-        row = rows.get_or_none(of_search & (rows.params == dict(sorted(params.items()))))
-        return None if row is None else _trial(row)
-
-
-def _trial(row: Any) -> Trial:
-    return Trial(
-        number=row.number,
-        params=row.params,
-        status=TrialStatus(row.status),
-        score=row.score,
-        metrics=from_json(Metrics, row.metrics),
-    )
 
 
 class SqlRequestLog:

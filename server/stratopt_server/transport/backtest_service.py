@@ -26,7 +26,7 @@ from stratopt_server.wire.backtests import (
 )
 from stratopt_server.wire.jobs import job_filter
 from stratopt_server.wire.paging import cursor_key, cut_page, page_of, page_size, read_token
-from stratopt_server.wire.reading import call_of
+from stratopt_server.wire.reading import call_of, caller_of
 
 HTML_CHUNK_BYTES = 512 * 1024
 
@@ -56,7 +56,7 @@ class BacktestServicer(BacktestServiceServicer):
     async def StartBacktest(self, request: pb.StartBacktestRequest, context: Any) -> pb.StartBacktestResponse:
         """Accept a backtest."""
         wanted = backtest_from_proto(request)
-        call = call_of(request, "StartBacktest")
+        call = call_of(request, "StartBacktest", caller=caller_of(context.invocation_metadata()))
         job = await self._thread.run(self._backtests.start, wanted, call)
         self._runner.wake()
         seconds = await self._thread.run(self._estimating.seconds, job)

@@ -1,11 +1,7 @@
 """MarketDataService over the datasets use-case."""
 
 import asyncio
-import shutil
-import tempfile
-import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +9,12 @@ from stratopt.v1 import market_data_service_pb2 as pb
 from stratopt.v1.market_data_service_pb2_grpc import MarketDataServiceServicer
 from stratopt_server.domain.errors import Violations
 from stratopt_server.settings import Settings
+from stratopt_server.transport.spool import spool_folder
 from stratopt_server.usecases.datasets import Datasets, Importer
 from stratopt_server.usecases.threads import StorageThread
 from stratopt_server.wire.datasets import dataset_filter, dataset_to_proto, header_from_proto
 from stratopt_server.wire.enums import IMPORT_OUTCOME
 from stratopt_server.wire.paging import cursor_key, cut_page, page_of
-
-LEFT_BEHIND_SECONDS = 86_400.0
-"""An upload that began so long ago is nobody's any more."""
 
 
 class MarketDataServicer(MarketDataServiceServicer):
@@ -41,10 +35,8 @@ class MarketDataServicer(MarketDataServiceServicer):
         parts = aiter(request_iterator)
         wanted = header_from_proto(await _header(parts))
         self._datasets.check(wanted)
-        spool = self._settings.data_dir / "spool"
-        await asyncio.to_thread(_make_room, spool)
-        with tempfile.TemporaryDirectory(dir=spool) as folder:
-            path = Path(folder) / "upload"
+        async with spool_folder(self._settings.data_dir) as folder:
+            path = folder / "upload"
             await self._spool(parts, path)
             imported = await self._importer.import_file(path, wanted)
         dataset, outcome = await self._thread.run(self._datasets.catalog, wanted, imported)
@@ -82,15 +74,6 @@ class MarketDataServicer(MarketDataServiceServicer):
         if size == 0:
             violations.add("chunk", "EMPTY_FILE", "send the file's bytes behind the header")
         violations.refuse_if_any()
-
-
-def _make_room(spool: Path) -> None:
-    """Make the folder of uploads, and remove what servers that were killed left in it."""
-    spool.mkdir(parents=True, exist_ok=True)
-    for folder in spool.iterdir():
-        with suppress(OSError):  # another server may remove it at the same time
-            if time.time() - folder.stat().st_mtime > LEFT_BEHIND_SECONDS:
-                shutil.rmtree(folder)
 
 
 async def _header(parts: AsyncIterator[pb.ImportBarsRequest]) -> pb.ImportHeader:

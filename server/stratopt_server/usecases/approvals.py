@@ -324,7 +324,7 @@ def _same_ground(search: OptimizationSpec, spec: BacktestSpec) -> bool:
     there, here = search.scenario.terms, spec.scenario.terms
     return (
         _same_market(search, spec)
-        and search.holdout_start_date is not None
+        and bool(search.validation.splits)
         and _comparable(there) == _comparable(here)
     )
 

@@ -24,7 +24,9 @@ class Backtests:
 
     def start(self, wanted: BacktestRequest, call: Call) -> Job:
         """Accept a backtest; raises RequestRefused naming every field that is wrong."""
-        return self._jobs.accept(JobKind.BACKTEST, call, lambda: self._plan(wanted))
+        return self._jobs.accept(
+            JobKind.BACKTEST, call, lambda: self._plan(wanted), priority=wanted.run.priority
+        )
 
     def with_report(self, backtest_id: str) -> Job:
         """Return a backtest that has a report; raises NotFound or WrongStatus."""

@@ -37,6 +37,8 @@ class Size:
     """0 where it is not known."""
     sets: int
     """Parameter sets that are run."""
+    proposing: float = 0.0
+    """Seconds that the search's algorithm takes to propose one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,10 @@ class Model:
         others = [one for one in self.seen if one.size.kind is not size.kind]
         return replace(self, seen=(*others, *own, Seen(size, seconds)))
 
+    def set_seconds(self, kernel: str, bars: int) -> float:
+        """How long the engine takes for one parameter set on so many bars."""
+        return _speed(self.speeds.sweep, kernel) * bars
+
     def seconds(self, size: Size) -> float:
         """How long a job of that size runs; more bars or sets are never fewer seconds."""
         return self._uncorrected(size) * self._correction(size.kind, size.kernel)
@@ -86,7 +92,7 @@ class Model:
     def _uncorrected(self, size: Size) -> float:
         if size.kind is JobKind.BACKTEST:
             return JOB_SECONDS + _speed(self.speeds.report, size.kernel) * size.bars
-        a_set = SET_SECONDS + _speed(self.speeds.sweep, size.kernel) * size.bars
+        a_set = SET_SECONDS + size.proposing + self.set_seconds(size.kernel, size.bars)
         return JOB_SECONDS + a_set * size.sets
 
     def _correction(self, kind: JobKind, kernel: str) -> float:

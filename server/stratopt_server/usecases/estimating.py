@@ -8,13 +8,16 @@ from threading import Lock
 from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.jobs import Job, JobKind, JobStatus, QueuedJob
 from stratopt_server.domain.ports import JobFilter, JobStore, Page
-from stratopt_server.domain.runs import OptimizationSpec
+from stratopt_server.domain.runs import Algorithm, OptimizationSpec
 from stratopt_server.domain.speeds import Speeds
+from stratopt_server.domain.validation import Validation
 from stratopt_server.strategies.catalog import Catalog
 from stratopt_server.usecases.estimates import SEEN_MAX, Model, Size, left, waiting
 
 SECONDS_MAX = 2**31 - 1
 """The longest estimate there is: 68 years."""
+PROPOSING_SECONDS = {Algorithm.BAYESIAN: 0.04, Algorithm.TPE: 0.02}
+"""Of each trial, beyond what every algorithm takes; measured by `make bench ONLY=searchers`."""
 
 
 class Estimating:
@@ -65,6 +68,10 @@ class Estimating:
         with self._changing:
             self._model = self._model.learned(self._size(job), seconds)
 
+    def set_seconds(self, kernel: str, bars: int) -> float:
+        """How long the kernel takes for one parameter set on so many bars."""
+        return self._model.set_seconds(kernel, bars)
+
     def seconds(self, job: Job) -> int:
         """Whole seconds from now until the job should be done, at least 1."""
         now, model, queue = self._clock.now(), self._model, self._jobs.queue()
@@ -108,10 +115,30 @@ class Estimating:
     def _size(self, job: Job) -> Size:
         spec = job.spec
         contract = self._catalog.contract(spec.scenario.code_hash)
-        bars, sets = spec.scenario.bar_count, 1
+        kernel = "" if contract is None else contract.kernel
+        bars = spec.scenario.bar_count
         if isinstance(spec, OptimizationSpec):
-            bars, sets = round(bars * (1 - spec.holdout)), job.progress.total
-        return Size(kind=job.kind, kernel="" if contract is None else contract.kernel, bars=bars, sets=sets)
+            seen = round(bars * seen_share(spec.validation))
+            return Size(
+                kind=job.kind,
+                kernel=kernel,
+                bars=seen,
+                sets=job.progress.total,
+                proposing=PROPOSING_SECONDS.get(spec.algorithm, 0.0),
+            )
+        return Size(kind=job.kind, kernel=kernel, bars=bars, sets=1)
+
+
+def seen_share(validation: Validation) -> float:
+    """Share of the bars that a trial of the search runs on, on average."""
+    if validation.held_out is not None:
+        return 1 - validation.holdout
+    windows = len(validation.windows)
+    if not windows:
+        return 1.0
+    # Windows tile the second half: anchored ones see from a half of the bars to nearly all of them.
+    each = 0.5 if validation.rolling else 0.75 - 0.25 / windows
+    return (1 + windows * each) / (1 + windows)
 
 
 def _whole(seconds: float) -> int:

@@ -1,10 +1,10 @@
-"""What backtests and optimizations have in common as jobs: accept, read, cancel."""
+"""What backtests and optimizations have in common as jobs: accept, read, pause, resume, reopen, cancel."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
 from stratopt_server.domain.clock import Clock, Ids
-from stratopt_server.domain.errors import NotFound, Unavailable, WrongStatus
+from stratopt_server.domain.errors import Exhausted, NotFound, Unavailable, WrongStatus
 from stratopt_server.domain.jobs import Job, JobKind, JobStatus, OptimizationResult, Progress
 from stratopt_server.domain.optimization import StopReason
 from stratopt_server.domain.ports import JobFilter, Page, Storage
@@ -18,11 +18,15 @@ PREFIXES = {JobKind.BACKTEST: "bt", JobKind.OPTIMIZATION: "opt"}
 class Jobs:
     """The queue, as callers see it."""
 
-    def __init__(self, storage: Storage, clock: Clock, ids: Ids, repeats: Repeats) -> None:
+    def __init__(
+        self, storage: Storage, clock: Clock, ids: Ids, repeats: Repeats, *, pending_max: int
+    ) -> None:
+        """`pending_max` is how many jobs may wait."""
         self._storage = storage
         self._clock = clock
         self._ids = ids
         self._repeats = repeats
+        self._pending_max = pending_max
         self.draining = False
         """True once the server is on its way out: it takes no new job."""
 
@@ -31,22 +35,24 @@ class Jobs:
         kind: JobKind,
         call: Call,
         plan: Callable[[], tuple[BacktestSpec | OptimizationSpec, Progress]],
+        *,
+        priority: int,
     ) -> Job:
         """Store a pending job of what `plan` returns, or return the one the same call made before.
 
         The row is written in one transaction with the answer's request_id; planning, which may take its
-        time, comes before it.
+        time, comes before it. Raises Exhausted while the queue is full.
         """
         made = self._repeats.resource_of(call)
         if made is not None:
             return self.get(kind, made)
-        if self.draining:
-            raise Unavailable("the server is shutting down: try again shortly", reason="DRAINING")
+        self._refuse_while_draining()
         spec, progress = plan()
         with self._storage.transaction():
             made = self._repeats.resource_of(call)
             if made is not None:
                 return self.get(kind, made)
+            self._check_room()
             job = Job(
                 id=self._ids.new(PREFIXES[kind]),
                 spec=spec,
@@ -55,6 +61,8 @@ class Jobs:
                 result=None,
                 failure=None,
                 attempt=0,
+                priority=priority,
+                caller=call.caller,
                 last_sequence=0,
                 created_at=self._clock.now(),
                 started_at=None,
@@ -63,6 +71,10 @@ class Jobs:
             self._storage.jobs.add(job)
             self._repeats.remember(call, job.id)
             return job
+
+    def _check_room(self) -> None:
+        if self._storage.jobs.pending() >= self._pending_max:
+            raise Exhausted("pending jobs", limit=self._pending_max)
 
     def get(self, kind: JobKind, job_id: str) -> Job:
         """Return it; raises NotFound."""
@@ -76,7 +88,7 @@ class Jobs:
         return self._storage.jobs.page(page, wanted)
 
     def cancel(self, kind: JobKind, job_id: str, call: Call) -> Job:
-        """Give a pending or running job the status cancelled; its process is stopped by the runner.
+        """Give a job that has not ended the status cancelled; its process is stopped by the runner.
 
         Raises NotFound, or WrongStatus if it succeeded or failed. Repeats are no error.
         """
@@ -87,7 +99,10 @@ class Jobs:
                 return job
             if job.status.is_final:
                 raise WrongStatus(
-                    kind.value, job_id, status=job.status.value, wanted="pending, running or cancelled"
+                    kind.value,
+                    job_id,
+                    status=job.status.value,
+                    wanted="pending, running, paused or cancelled",
                 )
             result = job.result
             if kind is JobKind.OPTIMIZATION:
@@ -98,3 +113,60 @@ class Jobs:
             )
             self._repeats.remember(call, job_id)
             return cancelled
+
+    def pause(self, optimization_id: str, call: Call) -> Job:
+        """Stop a search for a while; its process is stopped by the runner.
+
+        Raises NotFound, or WrongStatus if it has ended. Repeats are no error.
+        """
+        return self._turned(
+            optimization_id, call, self._storage.jobs.pause, already=frozenset({JobStatus.PAUSED})
+        )
+
+    def resume(self, optimization_id: str, call: Call) -> Job:
+        """Put a paused search back in the queue; raises NotFound, or WrongStatus if it has ended."""
+        going = frozenset({JobStatus.PENDING, JobStatus.RUNNING})
+        return self._turned(optimization_id, call, self._storage.jobs.resume, already=going)
+
+    def reopen(
+        self,
+        optimization_id: str,
+        call: Call,
+        plan: Callable[[Job], tuple[OptimizationSpec, Progress]],
+    ) -> Job:
+        """Put a search that has ended back in the queue as what `plan` makes of it; raises NotFound."""
+        with self._storage.transaction():
+            made = self._repeats.resource_of(call)
+            job = self.get(JobKind.OPTIMIZATION, optimization_id)
+            if made is not None:
+                return job
+            self._refuse_while_draining()
+            spec, progress = plan(job)
+            self._check_room()
+            reopened = self._storage.jobs.reopen(job.id, spec, progress=progress)
+            self._repeats.remember(call, job.id)
+            return reopened
+
+    def _turned(
+        self,
+        optimization_id: str,
+        call: Call,
+        turn: Callable[[str], Job],
+        *,
+        already: frozenset[JobStatus],
+    ) -> Job:
+        """Change the status of a search that has not ended; those in `already` are left as they are."""
+        with self._storage.transaction():
+            self._repeats.resource_of(call)
+            job = self.get(JobKind.OPTIMIZATION, optimization_id)
+            if job.status.is_final:
+                raise WrongStatus(
+                    "optimization", job.id, status=job.status.value, wanted="pending, running or paused"
+                )
+            changed = job if job.status in already else turn(job.id)
+            self._repeats.remember(call, job.id)
+            return changed
+
+    def _refuse_while_draining(self) -> None:
+        if self.draining:
+            raise Unavailable("the server is shutting down: try again shortly", reason="DRAINING")

@@ -1,6 +1,7 @@
 """Checking parameters and ranges against what a strategy declares."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from stratopt_server.domain.constraints import holds
 from stratopt_server.domain.errors import Violations
@@ -99,12 +100,12 @@ def _check_value(
 
 
 def _fit(wanted: ParameterRange, spec: ParameterSpec) -> ParameterRange:
-    """Read whole numbers given for a real parameter as real ones."""
+    """Read whole numbers given for a real parameter as real ones, and fill in a step that was left out."""
     if not isinstance(spec, Real):
-        return wanted
+        return replace(wanted, step=1) if isinstance(wanted, IntegerRange) and not wanted.step else wanted
     match wanted:
         case IntegerRange(minimum, maximum, step):
-            return RealRange(float(minimum), float(maximum), float(step))
+            return RealRange(float(minimum), float(maximum), float(step) if step else None)
         case ChoiceList(values):
             return ChoiceList(tuple(typed(spec, value) if is_real(value) else value for value in values))
         case _:

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stratopt_server.domain.errors import Violation
+from stratopt_server.domain.goals import Objective, Target
 from stratopt_server.domain.parameters import ParameterRange, ParameterValue
 from stratopt_server.domain.ports import RequestKey
-from stratopt_server.domain.runs import Algorithm, Direction, Fill, FillModel, FundingRate, SizingKind, Target
+from stratopt_server.domain.runs import Algorithm, Direction, Fill, FillModel, FundingRate, SizingKind
+from stratopt_server.domain.validation import NO_STOP_RULE, StopRule, ValidationMethod
 from stratopt_server.market.read import FileFormat
 
 
@@ -17,6 +19,8 @@ class Call:
     key: RequestKey | None
     digest: str
     """Hash of everything in the request but its request_id."""
+    caller: str = ""
+    """Who calls, as they name themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,7 @@ class RunRequest:
     initial_cash: float | None = None
     fill: Fill = Fill.NEXT_OPEN
     trading: TradingRequest = TradingRequest()
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +88,17 @@ class BacktestRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationRequest:
+    """How a search shall be tested."""
+
+    method: ValidationMethod | None = None
+    windows: int | None = None
+    rolling: bool = False
+    purge_bars: int | None = None
+    holdout: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizationRequest:
     """A search. `faults` were found while it was read."""
 
@@ -91,11 +107,17 @@ class OptimizationRequest:
     run: RunRequest
     param_ranges: dict[str, ParameterRange]
     fixed_params: dict[str, ParameterValue]
-    target: Target = Target.SHARPE
+    constraints: tuple[str, ...] = ()
+    target: Target | None = None
+    objectives: tuple[Objective, ...] = ()
     max_iterations: int | None = None
     algorithm: Algorithm | None = None
     seed: int | None = None
     holdout: float | None = None
+    """Short for a validation."""
+    validation: ValidationRequest | None = None
+    stop_rule: StopRule = NO_STOP_RULE
+    initial_params: tuple[dict[str, ParameterValue], ...] = ()
     min_trades: int | None = None
 
 

@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from stratopt_server.domain.clock import Clock
@@ -19,6 +20,10 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 """The queue is looked at this often even without news: another server may have added a job."""
 HEARTBEATS_A_LEASE = 3
+Run = tuple[str, int]
+"""A job's id and its attempt."""
+KILLED = "WORKER_KILLED"
+"""Reason of a failure after which the job is tried again."""
 
 
 class Attempt(Protocol):
@@ -80,9 +85,10 @@ class Runner:
         self._attempts_max = attempts_max
         self._lease = timedelta(seconds=lease_seconds)
         self._learn = learn
-        self._tasks: dict[str, asyncio.Task[None]] = {}  # of each job at work here
-        self._attempts: dict[str, Attempt] = {}  # of those whose process runs
-        self._released: set[str] = set()  # of those that go back to the queue
+        # A job that is paused and resumed at once may be at work in two attempts for a moment.
+        self._tasks: dict[Run, asyncio.Task[None]] = {}  # of each attempt at work here
+        self._attempts: dict[Run, Attempt] = {}  # of those whose process runs
+        self._released: set[Run] = set()  # of those whose job goes back to the queue
         self._loops: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
 
@@ -103,10 +109,15 @@ class Runner:
         self._news.set()
 
     def stop_job(self, job_id: str) -> None:
-        """Kill the process of a job that was cancelled, if it is this server's; tell who watches."""
-        attempt = self._attempts.get(job_id)
-        if attempt is not None:
-            attempt.kill()
+        """Kill the process of a job that was cancelled or paused, if it is ours; tell who watches."""
+        for run, attempt in self._attempts.items():
+            if run[0] == job_id:
+                attempt.kill()
+        self._hub.notify(job_id)
+
+    def requeued(self, job_id: str) -> None:
+        """Say that a job waits again; tell who watches."""
+        self._news.set()
         self._hub.notify(job_id)
 
     async def drain(self, seconds: float) -> None:
@@ -116,9 +127,9 @@ class Runner:
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=seconds)
         self._released.update(self._tasks)
-        for job_id, task in self._tasks.items():
-            if job_id in self._attempts:
-                self._attempts[job_id].kill()
+        for run, task in self._tasks.items():
+            if run in self._attempts:
+                self._attempts[run].kill()
             else:
                 task.cancel()  # it waits for a template, which may never be ready
         if self._tasks:
@@ -131,14 +142,14 @@ class Runner:
             with _going_on("the queue could not be read"):
                 while len(self._tasks) < self._running_max and (job := await self._claim()) is not None:
                     task = asyncio.create_task(self._see_through(job), name=job.id)
-                    self._tasks[job.id] = task
-                    task.add_done_callback(self._finished)
+                    self._tasks[_run_of(job)] = task
+                    task.add_done_callback(partial(self._finished, _run_of(job)))
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._news.wait()
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        del self._tasks[task.get_name()]
+    def _finished(self, run: Run, _: asyncio.Task[None]) -> None:
+        del self._tasks[run]
         self._news.set()
 
     async def _claim(self) -> Job | None:
@@ -157,7 +168,7 @@ class Runner:
         with suppress(asyncio.CancelledError), _going_on(f"job {job.id} could not be run"):
             failure = await self._run(job)
         await self._settle_surely(job, failure)
-        self._released.discard(job.id)
+        self._released.discard(_run_of(job))
         self._hub.notify(job.id)
         with _going_on(f"nothing could be learned from job {job.id}"):
             await self._thread.run(self._learn, job)
@@ -165,13 +176,13 @@ class Runner:
     async def _run(self, job: Job) -> Failure | None:
         """See the job's process to its end; say why it did not finish the job, if it did not."""
         attempt = await self._launcher.launch(job)
-        self._attempts[job.id] = attempt
+        self._attempts[_run_of(job)] = attempt
         try:
             async for _ in attempt.changes():
                 self._hub.notify(job.id)
             return await attempt.failure()
         finally:
-            del self._attempts[job.id]
+            del self._attempts[_run_of(job)]
 
     async def _settle_surely(self, job: Job, failure: Failure | None) -> None:
         """Settle the job, however often the database does not take it: its lease is ours while we live."""
@@ -184,8 +195,12 @@ class Runner:
 
     def _settle(self, job: Job, failure: Failure | None) -> None:
         """Make sure that the job does not stay running without a process."""
-        if job.id in self._released:
+        if _run_of(job) in self._released:
             self._storage.jobs.release(job.id, job.attempt)
+            return
+        if failure is not None and failure.reason == KILLED and job.losses + 1 < self._attempts_max:
+            log.warning("job %s: the process of attempt %d was killed", job.id, job.attempt)
+            self._storage.jobs.release(job.id, job.attempt, lost=True)
             return
         failure = failure or Failure(
             reason="WORKER_ENDED", message="the job's process ended without a result"
@@ -215,8 +230,8 @@ class Runner:
         for job in lapsed:
             log.warning("job %s: the lease of attempt %d has lapsed", job.id, job.attempt)
             with suppress(LeaseLost):
-                if job.attempt < self._attempts_max:
-                    self._storage.jobs.release(job.id, job.attempt)
+                if job.losses + 1 < self._attempts_max:
+                    self._storage.jobs.release(job.id, job.attempt, lost=True)
                 else:
                     self._give_up(job)
         return [job.id for job in lapsed]
@@ -224,12 +239,16 @@ class Runner:
     def _give_up(self, job: Job) -> None:
         failure = Failure(
             reason="ATTEMPTS_EXHAUSTED",
-            message=f"the server was lost in each of {job.attempt} attempts at this job",
-            metadata={"attempts": str(job.attempt)},
+            message=f"the server or the process was lost in {job.losses + 1} attempts at this job",
+            metadata={"attempts": str(job.losses + 1)},
         )
         self._storage.jobs.finish(
             job.id, JobStatus.FAILED, now=self._clock.now(), attempt=job.attempt, failure=failure
         )
+
+
+def _run_of(job: Job) -> Run:
+    return job.id, job.attempt
 
 
 NOT_STARTED = Failure(
@@ -257,7 +276,7 @@ def killed(number: int) -> Failure:
     """The failure of a job whose process a signal ended."""
     name = signal.Signals(number).name
     return Failure(
-        reason="WORKER_KILLED",
+        reason=KILLED,
         message=f"the job's process was killed by {name}; the machine may be short of memory",
         metadata={"signal": name},
     )

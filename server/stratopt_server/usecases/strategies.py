@@ -99,6 +99,9 @@ class Strategies:
                 replace(wanted, code=after.code, default_params=after.default_params), all_of_it=False
             )
             self._storage.strategies.update(after)
+            if after.code_hash != before.code_hash:
+                # What was tried with the old text was tried: an edit does not wipe the ledger.
+                self._storage.ledger.link(after.code_hash, to=before.code_hash)
             self._repeats.remember(call, after.id)
             return after
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from stratopt_server.domain.errors import Unavailable, Violations
 from stratopt_server.domain.jobs import Job, JobEvent, JobKind, Progress, StatusChanged
@@ -29,6 +30,21 @@ class Watched:
     event: Job | Progress | Trial | Beat
 
 
+class _Place(NamedTuple):
+    """Up to where a watcher has read."""
+
+    kind: JobKind
+    job_id: str
+    sequence: int
+
+
+class _Read(NamedTuple):
+    """What came behind a place, and the job as it then was."""
+
+    events: list[JobEvent]
+    job: Job
+
+
 class Watching:
     """Serves every Watch of this server from the rows, so any server can."""
 
@@ -42,6 +58,7 @@ class Watching:
         self._thread = thread
         self._beat_seconds = beat_seconds
         self._closing = False
+        self._reads: dict[_Place, asyncio.Task[_Read]] = {}  # about to begin
 
     def close(self) -> None:
         """Tell every watcher to come back later, or elsewhere."""
@@ -65,18 +82,32 @@ class Watching:
                 if self._closing:
                     raise Unavailable("the server is shutting down: watch again", reason="DRAINING")
                 news.clear()
-                events, job = await self._thread.run(self._read, kind, job_id, sequence)
+                events, job = await self._read(_Place(kind, job_id, sequence))
                 for event in events:
                     sequence = event.sequence
                     yield Watched(sequence, job if isinstance(event.event, StatusChanged) else event.event)
-                if not events and not await self._hear(news, job_id, sequence):
+                if not events and not await self._hear(news, _Place(kind, job_id, sequence)):
                     yield Watched(sequence, Beat())
 
-    def _read(self, kind: JobKind, job_id: str, sequence: int) -> tuple[list[JobEvent], Job]:
-        events = self._store.events(job_id, sequence)
-        return events, self._jobs.get(kind, job_id)
+    async def _read(self, place: _Place) -> _Read:
+        """Read what came behind that place. Watchers that ask at once are answered by one read.
 
-    async def _hear(self, news: asyncio.Event, job_id: str, sequence: int) -> bool:
+        Nobody joins a read that has begun: what happened since would be missing.
+        """
+        if place not in self._reads:
+            self._reads[place] = asyncio.create_task(self._begin_read(place))
+        return await asyncio.shield(self._reads[place])
+
+    async def _begin_read(self, place: _Place) -> _Read:
+        await asyncio.sleep(0)  # whoever was woken with us may join
+        del self._reads[place]
+        return await self._thread.run(self._rows, place)
+
+    def _rows(self, place: _Place) -> _Read:
+        events = self._store.events(place.job_id, place.sequence)
+        return _Read(events, self._jobs.get(place.kind, place.job_id))
+
+    async def _hear(self, news: asyncio.Event, place: _Place) -> bool:
         """Wait for news; False if there was none for so long that a beat is due."""
         loop = asyncio.get_running_loop()
         beat_at = loop.time() + self._beat_seconds
@@ -85,7 +116,7 @@ class Watching:
                 async with asyncio.timeout(min(left, POLL_SECONDS)):
                     await news.wait()
             except TimeoutError:
-                if await self._thread.run(self._store.events, job_id, sequence):
+                if (await self._read(place)).events:
                     return True
             else:
                 return True

@@ -8,16 +8,20 @@ from stratopt.v1 import (
     market_data_service_pb2,
     metrics_pb2,
     optimization_pb2,
+    optimization_service_pb2,
     run_pb2,
     system_service_pb2,
 )
 from stratopt_server.domain.decisions import DecisionOutcome, EvidenceSource, GateKind, GateResult
+from stratopt_server.domain.goals import Target
 from stratopt_server.domain.jobs import JobStatus
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.metrics import RunStatus
 from stratopt_server.domain.optimization import StopReason, TrialStatus
 from stratopt_server.domain.ports import ReportOrder
-from stratopt_server.domain.runs import Algorithm, Direction, Fill, FillModel, SizingKind, Target
+from stratopt_server.domain.runs import Algorithm, Direction, Fill, FillModel, SizingKind
+from stratopt_server.domain.validation import ValidationMethod
+from stratopt_server.market.formats import TableFormat
 from stratopt_server.market.read import FileFormat
 from stratopt_server.usecases.datasets import ImportOutcome
 from stratopt_server.usecases.system import PartStatus
@@ -28,6 +32,7 @@ JOB_STATUS = {
     JobStatus.SUCCEEDED: job_pb2.JOB_STATUS_SUCCEEDED,
     JobStatus.FAILED: job_pb2.JOB_STATUS_FAILED,
     JobStatus.CANCELLED: job_pb2.JOB_STATUS_CANCELLED,
+    JobStatus.PAUSED: job_pb2.JOB_STATUS_PAUSED,
 }
 FILL = {Fill.NEXT_OPEN: run_pb2.FILL_NEXT_OPEN, Fill.CLOSE: run_pb2.FILL_CLOSE}
 DIRECTION = {
@@ -55,15 +60,31 @@ TARGET = {
     Target.SHARPE: optimization_pb2.OPTIMIZATION_TARGET_SHARPE,
     Target.RETURN: optimization_pb2.OPTIMIZATION_TARGET_RETURN,
     Target.DRAWDOWN: optimization_pb2.OPTIMIZATION_TARGET_DRAWDOWN,
+    Target.SORTINO: optimization_pb2.OPTIMIZATION_TARGET_SORTINO,
+    Target.CALMAR: optimization_pb2.OPTIMIZATION_TARGET_CALMAR,
+    Target.PROFIT_FACTOR: optimization_pb2.OPTIMIZATION_TARGET_PROFIT_FACTOR,
 }
 ALGORITHM = {
     Algorithm.GRID: optimization_pb2.ALGORITHM_GRID,
     Algorithm.RANDOM: optimization_pb2.ALGORITHM_RANDOM,
+    Algorithm.GENETIC: optimization_pb2.ALGORITHM_GENETIC,
+    Algorithm.BAYESIAN: optimization_pb2.ALGORITHM_BAYESIAN,
+    Algorithm.SOBOL: optimization_pb2.ALGORITHM_SOBOL,
+    Algorithm.NSGA2: optimization_pb2.ALGORITHM_NSGA2,
+    Algorithm.TPE: optimization_pb2.ALGORITHM_TPE,
+}
+VALIDATION_METHOD = {
+    ValidationMethod.WALK_FORWARD: optimization_pb2.VALIDATION_METHOD_WALK_FORWARD,
+    ValidationMethod.HOLDOUT: optimization_pb2.VALIDATION_METHOD_HOLDOUT,
+    ValidationMethod.NONE: optimization_pb2.VALIDATION_METHOD_NONE,
 }
 STOP_REASON = {
     StopReason.MAX_ITERATIONS: optimization_pb2.STOP_REASON_MAX_ITERATIONS,
     StopReason.EXHAUSTED: optimization_pb2.STOP_REASON_EXHAUSTED,
     StopReason.CANCELLED: optimization_pb2.STOP_REASON_CANCELLED,
+    StopReason.TIME_BUDGET: optimization_pb2.STOP_REASON_TIME_BUDGET,
+    StopReason.TARGET_REACHED: optimization_pb2.STOP_REASON_TARGET_REACHED,
+    StopReason.PLATEAU: optimization_pb2.STOP_REASON_PLATEAU,
 }
 TRIAL_STATUS = {
     TrialStatus.OK: optimization_pb2.TRIAL_STATUS_OK,
@@ -79,6 +100,10 @@ FILE_FORMAT = {
     FileFormat.AUTO: market_data_service_pb2.FILE_FORMAT_UNSPECIFIED,
     FileFormat.PARQUET: market_data_service_pb2.FILE_FORMAT_PARQUET,
     FileFormat.CSV: market_data_service_pb2.FILE_FORMAT_CSV,
+}
+TABLE_FORMAT = {
+    TableFormat.CSV: optimization_service_pb2.TRIAL_FILE_FORMAT_CSV,
+    TableFormat.PARQUET: optimization_service_pb2.TRIAL_FILE_FORMAT_PARQUET,
 }
 IMPORT_OUTCOME = {
     ImportOutcome.CREATED: market_data_service_pb2.IMPORT_OUTCOME_CREATED,

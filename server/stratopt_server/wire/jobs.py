@@ -7,6 +7,7 @@ from stratopt_server.domain.errors import Violations
 from stratopt_server.domain.jobs import Failure, Job, JobKind, Progress
 from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.ports import JobFilter
+from stratopt_server.domain.queueing import PRIORITY_MAX, PRIORITY_MIN
 from stratopt_server.domain.runs import Fill
 from stratopt_server.usecases.requests import RunRequest
 from stratopt_server.wire.enums import FILL, JOB_STATUS, RUN_STATUS
@@ -34,6 +35,8 @@ def progress_to_proto(progress: Progress) -> job_pb2.Progress:
         rate=progress.rate,
         eta_seconds=progress.eta_seconds,
         stage=progress.stage,
+        best_score=progress.best_score,
+        batch=progress.batch,
     )
 
 
@@ -60,6 +63,8 @@ def job_fields(job: Job) -> dict[str, Any]:
         "initial_cash": terms.initial_cash,
         "fill": FILL[terms.fill],
         "trading": trading_to_proto(terms),
+        "priority": job.priority,
+        "caller": job.caller,
         "status": JOB_STATUS[job.status],
         "progress": progress_to_proto(job.progress),
         "failure": None if job.failure is None else failure_to_proto(job.failure),
@@ -83,7 +88,21 @@ def run_from_proto(request: Any, violations: Violations) -> RunRequest:
         initial_cash=optional_number(request, "initial_cash"),
         fill=fill or Fill.NEXT_OPEN,
         trading=trading_from_proto(request, violations),
+        priority=priority_from_proto(request, violations),
     )
+
+
+def priority_from_proto(request: Any, violations: Violations) -> int:
+    """Read the place in the queue."""
+    priority: int = request.priority
+    if not PRIORITY_MIN <= priority <= PRIORITY_MAX:
+        violations.add(
+            "priority",
+            "PRIORITY_OUT_OF_RANGE",
+            f"{PRIORITY_MIN} to {PRIORITY_MAX}, not {priority}",
+            value=priority,
+        )
+    return priority
 
 
 def job_filter(request: Any, kind: JobKind, violations: Violations) -> JobFilter:

@@ -108,7 +108,7 @@ def _range(message: pb.ParameterRange, *, field: str, violations: Violations) ->
     match message.WhichOneof("kind"):
         case "integer":
             whole = message.integer
-            return IntegerRange(whole.min, whole.max, whole.step or 1)
+            return IntegerRange(whole.min, whole.max, whole.step)
         case "real":
             real = message.real
             step = real.step if real.HasField("step") else None

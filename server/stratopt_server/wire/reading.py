@@ -1,7 +1,7 @@
 """Reading the fields of requests; what is wrong with one is noted, not raised."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -14,15 +14,32 @@ from stratopt_server.usecases.requests import Call
 
 E = TypeVar("E", bound=Enum)
 
+CALLER_KEY = "stratopt-caller"
+"""Metadata key under which callers name themselves."""
+CALLER_LENGTH_MAX = 64
 
-def call_of(request: Message, caller_method: str) -> Call:
-    """Tell which call this is: its request_id, and a digest of everything else."""
+
+def call_of(request: Message, caller_method: str, *, caller: str = "") -> Call:
+    """Tell which call this is: its request_id, a digest of everything else, and who calls."""
     request_id: str = getattr(request, "request_id", "")
     rest = type(request)()
     rest.CopyFrom(request)
     rest.ClearField("request_id")
     digest = hashlib.sha256(rest.SerializeToString(deterministic=True)).hexdigest()
-    return Call(RequestKey(caller_method, request_id) if request_id else None, digest)
+    return Call(RequestKey(caller_method, request_id) if request_id else None, digest, caller)
+
+
+def caller_of(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
+    """Read, off the metadata of a call, who calls; empty where they do not say. Raises RequestRefused."""
+    name = next((value for key, value in metadata or () if key == CALLER_KEY), "")
+    caller = name if isinstance(name, str) else name.decode(errors="replace")
+    if len(caller) > CALLER_LENGTH_MAX:
+        violations = Violations()
+        violations.add(
+            CALLER_KEY, "CALLER_TOO_LONG", f"at most {CALLER_LENGTH_MAX} characters", max=CALLER_LENGTH_MAX
+        )
+        violations.refuse_if_any()
+    return caller
 
 
 def check_request_id(request: Any, violations: Violations) -> None:

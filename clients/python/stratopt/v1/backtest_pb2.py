@@ -29,7 +29,7 @@ from stratopt.v1 import parameter_pb2 as stratopt_dot_v1_dot_parameter__pb2
 from stratopt.v1 import run_pb2 as stratopt_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1astratopt/v1/backtest.proto\x12\x0bstratopt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15stratopt/v1/job.proto\x1a\x19stratopt/v1/metrics.proto\x1a\x1bstratopt/v1/parameter.proto\x1a\x15stratopt/v1/run.proto\"\xc4\x06\n\x08\x42\x61\x63ktest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x02 \x01(\t\x12\x11\n\tcode_hash\x18\x03 \x01(\t\x12\x10\n\x08\x65xchange\x18\x04 \x01(\t\x12\x0e\n\x06symbol\x18\x05 \x01(\t\x12\x11\n\ttimeframe\x18\x06 \x01(\t\x12\x14\n\x0c\x64\x61taset_hash\x18\x07 \x01(\t\x12.\n\nstart_date\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_date\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x06params\x18\n \x03(\x0b\x32!.stratopt.v1.Backtest.ParamsEntry\x12!\n\x05\x63osts\x18\x0b \x01(\x0b\x32\x12.stratopt.v1.Costs\x12\x14\n\x0cinitial_cash\x18\x0c \x01(\x01\x12\x1f\n\x04\x66ill\x18\r \x01(\x0e\x32\x11.stratopt.v1.Fill\x12&\n\x06status\x18\x0e \x01(\x0e\x32\x16.stratopt.v1.JobStatus\x12\'\n\x08progress\x18\x0f \x01(\x0b\x32\x15.stratopt.v1.Progress\x12%\n\x07\x66\x61ilure\x18\x10 \x01(\x0b\x32\x14.stratopt.v1.Failure\x12%\n\x07metrics\x18\x11 \x01(\x0b\x32\x14.stratopt.v1.Metrics\x12/\n\x0b\x63reate_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x07trading\x18\x15 \x01(\x0b\x32\x14.stratopt.v1.Trading\x12-\n\x0c\x66ill_bracket\x18\x16 \x03(\x0b\x32\x17.stratopt.v1.BracketRun\x1aJ\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.ParameterValue:\x02\x38\x01\"_\n\nBracketRun\x12*\n\nfill_model\x18\x01 \x01(\x0e\x32\x16.stratopt.v1.FillModel\x12%\n\x07metrics\x18\x02 \x01(\x0b\x32\x14.stratopt.v1.Metrics\"\xf7\x01\n\x05Trade\x12.\n\nentry_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x65ntry_price\x18\x02 \x01(\x01\x12-\n\texit_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nexit_price\x18\x04 \x01(\x01\x12\x0c\n\x04size\x18\x05 \x01(\x01\x12\x0e\n\x06profit\x18\x06 \x01(\x01\x12\x0e\n\x06return\x18\x07 \x01(\x01\x12\x0c\n\x04\x66\x65\x65s\x18\x08 \x01(\x01\x12\x0c\n\x04open\x18\t \x01(\x08\x12\r\n\x05short\x18\n \x01(\x08\x12\r\n\x05\x63\x61rry\x18\x0b \x01(\x01\"p\n\x0bSeriesChunk\x12\x13\n\x0b\x62\x61r_time_us\x18\x01 \x03(\x10\x12\x0e\n\x06\x65quity\x18\x02 \x03(\x01\x12\x10\n\x08\x64rawdown\x18\x03 \x03(\x01\x12\x10\n\x08position\x18\x04 \x03(\x01\x12\x18\n\x10\x62\x65nchmark_equity\x18\x05 \x03(\x01\"0\n\nTradeChunk\x12\"\n\x06trades\x18\x01 \x03(\x0b\x32\x12.stratopt.v1.Tradeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1astratopt/v1/backtest.proto\x12\x0bstratopt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15stratopt/v1/job.proto\x1a\x19stratopt/v1/metrics.proto\x1a\x1bstratopt/v1/parameter.proto\x1a\x15stratopt/v1/run.proto\"\xe6\x06\n\x08\x42\x61\x63ktest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x02 \x01(\t\x12\x11\n\tcode_hash\x18\x03 \x01(\t\x12\x10\n\x08\x65xchange\x18\x04 \x01(\t\x12\x0e\n\x06symbol\x18\x05 \x01(\t\x12\x11\n\ttimeframe\x18\x06 \x01(\t\x12\x14\n\x0c\x64\x61taset_hash\x18\x07 \x01(\t\x12.\n\nstart_date\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_date\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x06params\x18\n \x03(\x0b\x32!.stratopt.v1.Backtest.ParamsEntry\x12!\n\x05\x63osts\x18\x0b \x01(\x0b\x32\x12.stratopt.v1.Costs\x12\x14\n\x0cinitial_cash\x18\x0c \x01(\x01\x12\x1f\n\x04\x66ill\x18\r \x01(\x0e\x32\x11.stratopt.v1.Fill\x12&\n\x06status\x18\x0e \x01(\x0e\x32\x16.stratopt.v1.JobStatus\x12\'\n\x08progress\x18\x0f \x01(\x0b\x32\x15.stratopt.v1.Progress\x12%\n\x07\x66\x61ilure\x18\x10 \x01(\x0b\x32\x14.stratopt.v1.Failure\x12%\n\x07metrics\x18\x11 \x01(\x0b\x32\x14.stratopt.v1.Metrics\x12/\n\x0b\x63reate_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x07trading\x18\x15 \x01(\x0b\x32\x14.stratopt.v1.Trading\x12-\n\x0c\x66ill_bracket\x18\x16 \x03(\x0b\x32\x17.stratopt.v1.BracketRun\x12\x10\n\x08priority\x18\x17 \x01(\x05\x12\x0e\n\x06\x63\x61ller\x18\x18 \x01(\t\x1aJ\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.ParameterValue:\x02\x38\x01\"_\n\nBracketRun\x12*\n\nfill_model\x18\x01 \x01(\x0e\x32\x16.stratopt.v1.FillModel\x12%\n\x07metrics\x18\x02 \x01(\x0b\x32\x14.stratopt.v1.Metrics\"\xf7\x01\n\x05Trade\x12.\n\nentry_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x65ntry_price\x18\x02 \x01(\x01\x12-\n\texit_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nexit_price\x18\x04 \x01(\x01\x12\x0c\n\x04size\x18\x05 \x01(\x01\x12\x0e\n\x06profit\x18\x06 \x01(\x01\x12\x0e\n\x06return\x18\x07 \x01(\x01\x12\x0c\n\x04\x66\x65\x65s\x18\x08 \x01(\x01\x12\x0c\n\x04open\x18\t \x01(\x08\x12\r\n\x05short\x18\n \x01(\x08\x12\r\n\x05\x63\x61rry\x18\x0b \x01(\x01\"p\n\x0bSeriesChunk\x12\x13\n\x0b\x62\x61r_time_us\x18\x01 \x03(\x10\x12\x0e\n\x06\x65quity\x18\x02 \x03(\x01\x12\x10\n\x08\x64rawdown\x18\x03 \x03(\x01\x12\x10\n\x08position\x18\x04 \x03(\x01\x12\x18\n\x10\x62\x65nchmark_equity\x18\x05 \x03(\x01\"0\n\nTradeChunk\x12\"\n\x06trades\x18\x01 \x03(\x0b\x32\x12.stratopt.v1.Tradeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,15 +39,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BACKTEST_PARAMSENTRY']._loaded_options = None
   _globals['_BACKTEST_PARAMSENTRY']._serialized_options = b'8\001'
   _globals['_BACKTEST']._serialized_start=179
-  _globals['_BACKTEST']._serialized_end=1015
-  _globals['_BACKTEST_PARAMSENTRY']._serialized_start=941
-  _globals['_BACKTEST_PARAMSENTRY']._serialized_end=1015
-  _globals['_BRACKETRUN']._serialized_start=1017
-  _globals['_BRACKETRUN']._serialized_end=1112
-  _globals['_TRADE']._serialized_start=1115
-  _globals['_TRADE']._serialized_end=1362
-  _globals['_SERIESCHUNK']._serialized_start=1364
-  _globals['_SERIESCHUNK']._serialized_end=1476
-  _globals['_TRADECHUNK']._serialized_start=1478
-  _globals['_TRADECHUNK']._serialized_end=1526
+  _globals['_BACKTEST']._serialized_end=1049
+  _globals['_BACKTEST_PARAMSENTRY']._serialized_start=975
+  _globals['_BACKTEST_PARAMSENTRY']._serialized_end=1049
+  _globals['_BRACKETRUN']._serialized_start=1051
+  _globals['_BRACKETRUN']._serialized_end=1146
+  _globals['_TRADE']._serialized_start=1149
+  _globals['_TRADE']._serialized_end=1396
+  _globals['_SERIESCHUNK']._serialized_start=1398
+  _globals['_SERIESCHUNK']._serialized_end=1510
+  _globals['_TRADECHUNK']._serialized_start=1512
+  _globals['_TRADECHUNK']._serialized_end=1560
 # @@protoc_insertion_point(module_scope)

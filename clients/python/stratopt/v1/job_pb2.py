@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15stratopt/v1/job.proto\x12\x0bstratopt.v1\"\x91\x01\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x34\n\x08metadata\x18\x03 \x03(\x0b\x32\".stratopt.v1.Failure.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"|\n\x08Progress\x12\x0c\n\x04\x64one\x18\x01 \x01(\x03\x12\r\n\x05total\x18\x02 \x01(\x03\x12\x11\n\x04rate\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0b\x65ta_seconds\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\r\n\x05stage\x18\x05 \x01(\tB\x07\n\x05_rateB\x0e\n\x0c_eta_seconds\"\x0b\n\tHeartbeat*\xa2\x01\n\tJobStatus\x12\x1a\n\x16JOB_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12JOB_STATUS_PENDING\x10\x01\x12\x16\n\x12JOB_STATUS_RUNNING\x10\x02\x12\x18\n\x14JOB_STATUS_SUCCEEDED\x10\x03\x12\x15\n\x11JOB_STATUS_FAILED\x10\x04\x12\x18\n\x14JOB_STATUS_CANCELLED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15stratopt/v1/job.proto\x12\x0bstratopt.v1\"\x91\x01\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x34\n\x08metadata\x18\x03 \x03(\x0b\x32\".stratopt.v1.Failure.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb3\x01\n\x08Progress\x12\x0c\n\x04\x64one\x18\x01 \x01(\x03\x12\r\n\x05total\x18\x02 \x01(\x03\x12\x11\n\x04rate\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0b\x65ta_seconds\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\r\n\x05stage\x18\x05 \x01(\t\x12\x17\n\nbest_score\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12\r\n\x05\x62\x61tch\x18\x07 \x01(\x03\x42\x07\n\x05_rateB\x0e\n\x0c_eta_secondsB\r\n\x0b_best_score\"\x0b\n\tHeartbeat*\xb9\x01\n\tJobStatus\x12\x1a\n\x16JOB_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12JOB_STATUS_PENDING\x10\x01\x12\x16\n\x12JOB_STATUS_RUNNING\x10\x02\x12\x18\n\x14JOB_STATUS_SUCCEEDED\x10\x03\x12\x15\n\x11JOB_STATUS_FAILED\x10\x04\x12\x18\n\x14JOB_STATUS_CANCELLED\x10\x05\x12\x15\n\x11JOB_STATUS_PAUSED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,14 +33,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FAILURE_METADATAENTRY']._loaded_options = None
   _globals['_FAILURE_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_JOBSTATUS']._serialized_start=326
-  _globals['_JOBSTATUS']._serialized_end=488
+  _globals['_JOBSTATUS']._serialized_start=382
+  _globals['_JOBSTATUS']._serialized_end=567
   _globals['_FAILURE']._serialized_start=39
   _globals['_FAILURE']._serialized_end=184
   _globals['_FAILURE_METADATAENTRY']._serialized_start=137
   _globals['_FAILURE_METADATAENTRY']._serialized_end=184
-  _globals['_PROGRESS']._serialized_start=186
-  _globals['_PROGRESS']._serialized_end=310
-  _globals['_HEARTBEAT']._serialized_start=312
-  _globals['_HEARTBEAT']._serialized_end=323
+  _globals['_PROGRESS']._serialized_start=187
+  _globals['_PROGRESS']._serialized_end=366
+  _globals['_HEARTBEAT']._serialized_start=368
+  _globals['_HEARTBEAT']._serialized_end=379
 # @@protoc_insertion_point(module_scope)

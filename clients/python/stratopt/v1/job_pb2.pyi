@@ -37,9 +37,11 @@ class _JobStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobStatus.V
     """Ended without a complete result; failure says why."""
     JOB_STATUS_CANCELLED: _JobStatus.ValueType  # 5
     """Ended because a caller asked; what was found until then is kept."""
+    JOB_STATUS_PAUSED: _JobStatus.ValueType  # 6
+    """Stopped for a while by a caller; it goes on when it is resumed. Optimizations only."""
 
 class JobStatus(_JobStatus, metaclass=_JobStatusEnumTypeWrapper):
-    """Where a job stands in its life. Moves only forward: pending, running, then one of the last three."""
+    """Where a job stands in its life: pending, running, then one of succeeded, failed and cancelled."""
 
 JOB_STATUS_UNSPECIFIED: JobStatus.ValueType  # 0
 """Never sent by the server; in a filter it means any status."""
@@ -53,6 +55,8 @@ JOB_STATUS_FAILED: JobStatus.ValueType  # 4
 """Ended without a complete result; failure says why."""
 JOB_STATUS_CANCELLED: JobStatus.ValueType  # 5
 """Ended because a caller asked; what was found until then is kept."""
+JOB_STATUS_PAUSED: JobStatus.ValueType  # 6
+"""Stopped for a while by a caller; it goes on when it is resumed. Optimizations only."""
 Global___JobStatus: _TypeAlias = JobStatus  # noqa: Y015
 
 @_typing.final
@@ -118,6 +122,8 @@ class Progress(_message.Message):
     RATE_FIELD_NUMBER: _builtins.int
     ETA_SECONDS_FIELD_NUMBER: _builtins.int
     STAGE_FIELD_NUMBER: _builtins.int
+    BEST_SCORE_FIELD_NUMBER: _builtins.int
+    BATCH_FIELD_NUMBER: _builtins.int
     done: _builtins.int
     """Units of work done; of an optimization the trials evaluated, of a backtest its stages."""
     total: _builtins.int
@@ -128,6 +134,10 @@ class Progress(_message.Message):
     """Seconds until the end at that rate. Unset until it can be measured."""
     stage: _builtins.str
     """What the job does now, in a few words."""
+    best_score: _builtins.float
+    """Of an optimization: score of the best trial so far; unset while there is none."""
+    batch: _builtins.int
+    """Of an optimization: batches told so far; of a genetic algorithm its generations."""
     def __init__(
         self,
         *,
@@ -136,15 +146,21 @@ class Progress(_message.Message):
         rate: _builtins.float | None = ...,
         eta_seconds: _builtins.float | None = ...,
         stage: _builtins.str = ...,
+        best_score: _builtins.float | None = ...,
+        batch: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_eta_seconds", b"_eta_seconds", "_rate", b"_rate", "eta_seconds", b"eta_seconds", "rate", b"rate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_best_score", b"_best_score", "_eta_seconds", b"_eta_seconds", "_rate", b"_rate", "best_score", b"best_score", "eta_seconds", b"eta_seconds", "rate", b"rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_eta_seconds", b"_eta_seconds", "_rate", b"_rate", "done", b"done", "eta_seconds", b"eta_seconds", "rate", b"rate", "stage", b"stage", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_best_score", b"_best_score", "_eta_seconds", b"_eta_seconds", "_rate", b"_rate", "batch", b"batch", "best_score", b"best_score", "done", b"done", "eta_seconds", b"eta_seconds", "rate", b"rate", "stage", b"stage", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__best_score: _TypeAlias = _typing.Literal["best_score"]  # noqa: Y015
+    _WhichOneofArgType__best_score: _TypeAlias = _typing.Literal["_best_score", b"_best_score"]  # noqa: Y015
     _WhichOneofReturnType__eta_seconds: _TypeAlias = _typing.Literal["eta_seconds"]  # noqa: Y015
     _WhichOneofArgType__eta_seconds: _TypeAlias = _typing.Literal["_eta_seconds", b"_eta_seconds"]  # noqa: Y015
     _WhichOneofReturnType__rate: _TypeAlias = _typing.Literal["rate"]  # noqa: Y015
     _WhichOneofArgType__rate: _TypeAlias = _typing.Literal["_rate", b"_rate"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__best_score) -> _WhichOneofReturnType__best_score | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__eta_seconds) -> _WhichOneofReturnType__eta_seconds | None: ...
     @_typing.overload

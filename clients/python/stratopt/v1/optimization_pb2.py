@@ -29,37 +29,59 @@ from stratopt.v1 import parameter_pb2 as stratopt_dot_v1_dot_parameter__pb2
 from stratopt.v1 import run_pb2 as stratopt_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1estratopt/v1/optimization.proto\x12\x0bstratopt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15stratopt/v1/job.proto\x1a\x19stratopt/v1/metrics.proto\x1a\x1bstratopt/v1/parameter.proto\x1a\x15stratopt/v1/run.proto\"\x82\x02\n\x05Trial\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12.\n\x06params\x18\x02 \x03(\x0b\x32\x1e.stratopt.v1.Trial.ParamsEntry\x12(\n\x06status\x18\x03 \x01(\x0e\x32\x18.stratopt.v1.TrialStatus\x12\x12\n\x05score\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12%\n\x07metrics\x18\x05 \x01(\x0b\x32\x14.stratopt.v1.Metrics\x1aJ\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.ParameterValue:\x02\x38\x01\x42\x08\n\x06_score\"[\n\tBestTrial\x12!\n\x05trial\x18\x01 \x01(\x0b\x32\x12.stratopt.v1.Trial\x12+\n\rout_of_sample\x18\x02 \x01(\x0b\x32\x14.stratopt.v1.Metrics\"\xeb\t\n\x0cOptimization\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x02 \x01(\t\x12\x11\n\tcode_hash\x18\x03 \x01(\t\x12\x10\n\x08\x65xchange\x18\x04 \x01(\t\x12\x0e\n\x06symbol\x18\x05 \x01(\t\x12\x11\n\ttimeframe\x18\x06 \x01(\t\x12\x14\n\x0c\x64\x61taset_hash\x18\x07 \x01(\t\x12.\n\nstart_date\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_date\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12holdout_start_date\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12@\n\x0c\x66ixed_params\x18\x0b \x03(\x0b\x32*.stratopt.v1.Optimization.FixedParamsEntry\x12@\n\x0cparam_ranges\x18\x0c \x03(\x0b\x32*.stratopt.v1.Optimization.ParamRangesEntry\x12<\n\x13optimization_target\x18\r \x01(\x0e\x32\x1f.stratopt.v1.OptimizationTarget\x12\x16\n\x0emax_iterations\x18\x0e \x01(\x03\x12)\n\talgorithm\x18\x0f \x01(\x0e\x32\x16.stratopt.v1.Algorithm\x12\x0c\n\x04seed\x18\x10 \x01(\x04\x12\x0f\n\x07holdout\x18\x11 \x01(\x01\x12\x12\n\nmin_trades\x18\x12 \x01(\x03\x12!\n\x05\x63osts\x18\x13 \x01(\x0b\x32\x12.stratopt.v1.Costs\x12\x14\n\x0cinitial_cash\x18\x14 \x01(\x01\x12\x1f\n\x04\x66ill\x18\x15 \x01(\x0e\x32\x11.stratopt.v1.Fill\x12&\n\x06status\x18\x16 \x01(\x0e\x32\x16.stratopt.v1.JobStatus\x12\'\n\x08progress\x18\x17 \x01(\x0b\x32\x15.stratopt.v1.Progress\x12%\n\x07\x66\x61ilure\x18\x18 \x01(\x0b\x32\x14.stratopt.v1.Failure\x12$\n\x04\x62\x65st\x18\x19 \x01(\x0b\x32\x16.stratopt.v1.BestTrial\x12,\n\x0bstop_reason\x18\x1a \x01(\x0e\x32\x17.stratopt.v1.StopReason\x12\x10\n\x08warnings\x18\x1b \x03(\t\x12/\n\x0b\x63reate_time\x18\x1c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x1d \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x1e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x07trading\x18\x1f \x01(\x0b\x32\x14.stratopt.v1.Trading\x1aO\n\x10\x46ixedParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.ParameterValue:\x02\x38\x01\x1aO\n\x10ParamRangesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.ParameterRange:\x02\x38\x01*\x9b\x01\n\x12OptimizationTarget\x12#\n\x1fOPTIMIZATION_TARGET_UNSPECIFIED\x10\x00\x12\x1e\n\x1aOPTIMIZATION_TARGET_SHARPE\x10\x01\x12\x1e\n\x1aOPTIMIZATION_TARGET_RETURN\x10\x02\x12 \n\x1cOPTIMIZATION_TARGET_DRAWDOWN\x10\x03*P\n\tAlgorithm\x12\x19\n\x15\x41LGORITHM_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41LGORITHM_GRID\x10\x01\x12\x14\n\x10\x41LGORITHM_RANDOM\x10\x02*\x7f\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSTOP_REASON_MAX_ITERATIONS\x10\x01\x12\x19\n\x15STOP_REASON_EXHAUSTED\x10\x02\x12\x19\n\x15STOP_REASON_CANCELLED\x10\x03*}\n\x0bTrialStatus\x12\x1c\n\x18TRIAL_STATUS_UNSPECIFIED\x10\x00\x12\x13\n\x0fTRIAL_STATUS_OK\x10\x01\x12\x1f\n\x1bTRIAL_STATUS_TOO_FEW_TRADES\x10\x02\x12\x1a\n\x16TRIAL_STATUS_UNDEFINED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1estratopt/v1/optimization.proto\x12\x0bstratopt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15stratopt/v1/job.proto\x1a\x19stratopt/v1/metrics.proto\x1a\x1bstratopt/v1/parameter.proto\x1a\x15stratopt/v1/run.proto\"\\\n\tObjective\x12/\n\x06target\x18\x01 \x01(\x0e\x32\x1f.stratopt.v1.OptimizationTarget\x12\x13\n\x06weight\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_weight\"\xb8\x01\n\nValidation\x12-\n\x06method\x18\x01 \x01(\x0e\x32\x1d.stratopt.v1.ValidationMethod\x12\x14\n\x07windows\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x0f\n\x07rolling\x18\x03 \x01(\x08\x12\x17\n\npurge_bars\x18\x04 \x01(\x03H\x01\x88\x01\x01\x12\x14\n\x07holdout\x18\x05 \x01(\x01H\x02\x88\x01\x01\x42\n\n\x08_windowsB\r\n\x0b_purge_barsB\n\n\x08_holdout\"\x81\x01\n\x08StopRule\x12 \n\x13time_budget_seconds\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0ctarget_score\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x0f\n\x07plateau\x18\x03 \x01(\x08\x42\x16\n\x14_time_budget_secondsB\x0f\n\r_target_score\"\x91\x01\n\x0cParameterSet\x12\x35\n\x06params\x18\x01 \x03(\x0b\x32%.stratopt.v1.ParameterSet.ParamsEntry\x1aJ\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.ParameterValue:\x02\x38\x01\"\xa2\x02\n\x05Trial\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12.\n\x06params\x18\x02 \x03(\x0b\x32\x1e.stratopt.v1.Trial.ParamsEntry\x12(\n\x06status\x18\x03 \x01(\x0e\x32\x18.stratopt.v1.TrialStatus\x12\x12\n\x05score\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12%\n\x07metrics\x18\x05 \x01(\x0b\x32\x14.stratopt.v1.Metrics\x12\x13\n\x06window\x18\x06 \x01(\x05H\x01\x88\x01\x01\x1aJ\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.ParameterValue:\x02\x38\x01\x42\x08\n\x06_scoreB\t\n\x07_window\"[\n\tBestTrial\x12!\n\x05trial\x18\x01 \x01(\x0b\x32\x12.stratopt.v1.Trial\x12+\n\rout_of_sample\x18\x02 \x01(\x0b\x32\x14.stratopt.v1.Metrics\"\x8b\x01\n\x0bRobustTrial\x12!\n\x05trial\x18\x01 \x01(\x0b\x32\x12.stratopt.v1.Trial\x12+\n\rout_of_sample\x18\x02 \x01(\x0b\x32\x14.stratopt.v1.Metrics\x12\x12\n\nneighbours\x18\x03 \x01(\x03\x12\x18\n\x10neighbour_median\x18\x04 \x01(\x01\"m\n\x07Plateau\x12\x12\n\nneighbours\x18\x01 \x01(\x03\x12\x19\n\x0cmedian_ratio\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08share_70\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\x0f\n\r_median_ratioB\x0b\n\t_share_70\"\xbe\x02\n\x06Window\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x34\n\x10train_start_date\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0etrain_end_date\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0ftest_start_date\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rtest_end_date\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x04\x62\x65st\x18\x06 \x01(\x0b\x32\x16.stratopt.v1.BestTrial\x12,\n\x0bstop_reason\x18\x07 \x01(\x0e\x32\x17.stratopt.v1.StopReason\"\xbc\x01\n\x0bWalkForward\x12$\n\x07windows\x18\x01 \x03(\x0b\x32\x13.stratopt.v1.Window\x12+\n\rout_of_sample\x18\x02 \x01(\x0b\x32\x14.stratopt.v1.Metrics\x12\x32\n\x14robust_out_of_sample\x18\x03 \x01(\x0b\x32\x14.stratopt.v1.Metrics\x12\x17\n\nefficiency\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\r\n\x0b_efficiency\"\xc5\r\n\x0cOptimization\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x02 \x01(\t\x12\x11\n\tcode_hash\x18\x03 \x01(\t\x12\x10\n\x08\x65xchange\x18\x04 \x01(\t\x12\x0e\n\x06symbol\x18\x05 \x01(\t\x12\x11\n\ttimeframe\x18\x06 \x01(\t\x12\x14\n\x0c\x64\x61taset_hash\x18\x07 \x01(\t\x12.\n\nstart_date\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_date\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12holdout_start_date\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12@\n\x0c\x66ixed_params\x18\x0b \x03(\x0b\x32*.stratopt.v1.Optimization.FixedParamsEntry\x12@\n\x0cparam_ranges\x18\x0c \x03(\x0b\x32*.stratopt.v1.Optimization.ParamRangesEntry\x12<\n\x13optimization_target\x18\r \x01(\x0e\x32\x1f.stratopt.v1.OptimizationTarget\x12\x16\n\x0emax_iterations\x18\x0e \x01(\x03\x12)\n\talgorithm\x18\x0f \x01(\x0e\x32\x16.stratopt.v1.Algorithm\x12\x0c\n\x04seed\x18\x10 \x01(\x04\x12\x0f\n\x07holdout\x18\x11 \x01(\x01\x12\x12\n\nmin_trades\x18\x12 \x01(\x03\x12!\n\x05\x63osts\x18\x13 \x01(\x0b\x32\x12.stratopt.v1.Costs\x12\x14\n\x0cinitial_cash\x18\x14 \x01(\x01\x12\x1f\n\x04\x66ill\x18\x15 \x01(\x0e\x32\x11.stratopt.v1.Fill\x12&\n\x06status\x18\x16 \x01(\x0e\x32\x16.stratopt.v1.JobStatus\x12\'\n\x08progress\x18\x17 \x01(\x0b\x32\x15.stratopt.v1.Progress\x12%\n\x07\x66\x61ilure\x18\x18 \x01(\x0b\x32\x14.stratopt.v1.Failure\x12$\n\x04\x62\x65st\x18\x19 \x01(\x0b\x32\x16.stratopt.v1.BestTrial\x12,\n\x0bstop_reason\x18\x1a \x01(\x0e\x32\x17.stratopt.v1.StopReason\x12\x10\n\x08warnings\x18\x1b \x03(\t\x12/\n\x0b\x63reate_time\x18\x1c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x1d \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x1e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x07trading\x18\x1f \x01(\x0b\x32\x14.stratopt.v1.Trading\x12*\n\nobjectives\x18  \x03(\x0b\x32\x16.stratopt.v1.Objective\x12\x13\n\x0b\x63onstraints\x18! \x03(\t\x12+\n\nvalidation\x18\" \x01(\x0b\x32\x17.stratopt.v1.Validation\x12(\n\tstop_rule\x18# \x01(\x0b\x32\x15.stratopt.v1.StopRule\x12\x31\n\x0einitial_params\x18$ \x03(\x0b\x32\x19.stratopt.v1.ParameterSet\x12\x12\n\nbatch_size\x18% \x01(\x03\x12,\n\x0cpareto_front\x18& \x03(\x0b\x32\x16.stratopt.v1.BestTrial\x12(\n\x06robust\x18\' \x01(\x0b\x32\x18.stratopt.v1.RobustTrial\x12%\n\x07plateau\x18( \x01(\x0b\x32\x14.stratopt.v1.Plateau\x12.\n\x0cwalk_forward\x18) \x01(\x0b\x32\x18.stratopt.v1.WalkForward\x12\x18\n\x0btrials_ever\x18* \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08priority\x18+ \x01(\x05\x12\x0e\n\x06\x63\x61ller\x18, \x01(\t\x1aO\n\x10\x46ixedParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.ParameterValue:\x02\x38\x01\x1aO\n\x10ParamRangesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.ParameterRange:\x02\x38\x01\x42\x0e\n\x0c_trials_ever*\x83\x02\n\x12OptimizationTarget\x12#\n\x1fOPTIMIZATION_TARGET_UNSPECIFIED\x10\x00\x12\x1e\n\x1aOPTIMIZATION_TARGET_SHARPE\x10\x01\x12\x1e\n\x1aOPTIMIZATION_TARGET_RETURN\x10\x02\x12 \n\x1cOPTIMIZATION_TARGET_DRAWDOWN\x10\x03\x12\x1f\n\x1bOPTIMIZATION_TARGET_SORTINO\x10\x04\x12\x1e\n\x1aOPTIMIZATION_TARGET_CALMAR\x10\x05\x12%\n!OPTIMIZATION_TARGET_PROFIT_FACTOR\x10\x06*\xbc\x01\n\tAlgorithm\x12\x19\n\x15\x41LGORITHM_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41LGORITHM_GRID\x10\x01\x12\x14\n\x10\x41LGORITHM_RANDOM\x10\x02\x12\x15\n\x11\x41LGORITHM_GENETIC\x10\x03\x12\x16\n\x12\x41LGORITHM_BAYESIAN\x10\x04\x12\x13\n\x0f\x41LGORITHM_SOBOL\x10\x05\x12\x13\n\x0f\x41LGORITHM_NSGA2\x10\x06\x12\x11\n\rALGORITHM_TPE\x10\x07*\x94\x01\n\x10ValidationMethod\x12!\n\x1dVALIDATION_METHOD_UNSPECIFIED\x10\x00\x12\"\n\x1eVALIDATION_METHOD_WALK_FORWARD\x10\x01\x12\x1d\n\x19VALIDATION_METHOD_HOLDOUT\x10\x02\x12\x1a\n\x16VALIDATION_METHOD_NONE\x10\x03*\xd5\x01\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSTOP_REASON_MAX_ITERATIONS\x10\x01\x12\x19\n\x15STOP_REASON_EXHAUSTED\x10\x02\x12\x19\n\x15STOP_REASON_CANCELLED\x10\x03\x12\x1b\n\x17STOP_REASON_TIME_BUDGET\x10\x04\x12\x1e\n\x1aSTOP_REASON_TARGET_REACHED\x10\x05\x12\x17\n\x13STOP_REASON_PLATEAU\x10\x06*}\n\x0bTrialStatus\x12\x1c\n\x18TRIAL_STATUS_UNSPECIFIED\x10\x00\x12\x13\n\x0fTRIAL_STATUS_OK\x10\x01\x12\x1f\n\x1bTRIAL_STATUS_TOO_FEW_TRADES\x10\x02\x12\x1a\n\x16TRIAL_STATUS_UNDEFINED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stratopt.v1.optimization_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_PARAMETERSET_PARAMSENTRY']._loaded_options = None
+  _globals['_PARAMETERSET_PARAMSENTRY']._serialized_options = b'8\001'
   _globals['_TRIAL_PARAMSENTRY']._loaded_options = None
   _globals['_TRIAL_PARAMSENTRY']._serialized_options = b'8\001'
   _globals['_OPTIMIZATION_FIXEDPARAMSENTRY']._loaded_options = None
   _globals['_OPTIMIZATION_FIXEDPARAMSENTRY']._serialized_options = b'8\001'
   _globals['_OPTIMIZATION_PARAMRANGESENTRY']._loaded_options = None
   _globals['_OPTIMIZATION_PARAMRANGESENTRY']._serialized_options = b'8\001'
-  _globals['_OPTIMIZATIONTARGET']._serialized_start=1799
-  _globals['_OPTIMIZATIONTARGET']._serialized_end=1954
-  _globals['_ALGORITHM']._serialized_start=1956
-  _globals['_ALGORITHM']._serialized_end=2036
-  _globals['_STOPREASON']._serialized_start=2038
-  _globals['_STOPREASON']._serialized_end=2165
-  _globals['_TRIALSTATUS']._serialized_start=2167
-  _globals['_TRIALSTATUS']._serialized_end=2292
-  _globals['_TRIAL']._serialized_start=183
-  _globals['_TRIAL']._serialized_end=441
-  _globals['_TRIAL_PARAMSENTRY']._serialized_start=357
-  _globals['_TRIAL_PARAMSENTRY']._serialized_end=431
-  _globals['_BESTTRIAL']._serialized_start=443
-  _globals['_BESTTRIAL']._serialized_end=534
-  _globals['_OPTIMIZATION']._serialized_start=537
-  _globals['_OPTIMIZATION']._serialized_end=1796
-  _globals['_OPTIMIZATION_FIXEDPARAMSENTRY']._serialized_start=1636
-  _globals['_OPTIMIZATION_FIXEDPARAMSENTRY']._serialized_end=1715
-  _globals['_OPTIMIZATION_PARAMRANGESENTRY']._serialized_start=1717
-  _globals['_OPTIMIZATION_PARAMRANGESENTRY']._serialized_end=1796
+  _globals['_OPTIMIZATIONTARGET']._serialized_start=3631
+  _globals['_OPTIMIZATIONTARGET']._serialized_end=3890
+  _globals['_ALGORITHM']._serialized_start=3893
+  _globals['_ALGORITHM']._serialized_end=4081
+  _globals['_VALIDATIONMETHOD']._serialized_start=4084
+  _globals['_VALIDATIONMETHOD']._serialized_end=4232
+  _globals['_STOPREASON']._serialized_start=4235
+  _globals['_STOPREASON']._serialized_end=4448
+  _globals['_TRIALSTATUS']._serialized_start=4450
+  _globals['_TRIALSTATUS']._serialized_end=4575
+  _globals['_OBJECTIVE']._serialized_start=182
+  _globals['_OBJECTIVE']._serialized_end=274
+  _globals['_VALIDATION']._serialized_start=277
+  _globals['_VALIDATION']._serialized_end=461
+  _globals['_STOPRULE']._serialized_start=464
+  _globals['_STOPRULE']._serialized_end=593
+  _globals['_PARAMETERSET']._serialized_start=596
+  _globals['_PARAMETERSET']._serialized_end=741
+  _globals['_PARAMETERSET_PARAMSENTRY']._serialized_start=667
+  _globals['_PARAMETERSET_PARAMSENTRY']._serialized_end=741
+  _globals['_TRIAL']._serialized_start=744
+  _globals['_TRIAL']._serialized_end=1034
+  _globals['_TRIAL_PARAMSENTRY']._serialized_start=667
+  _globals['_TRIAL_PARAMSENTRY']._serialized_end=741
+  _globals['_BESTTRIAL']._serialized_start=1036
+  _globals['_BESTTRIAL']._serialized_end=1127
+  _globals['_ROBUSTTRIAL']._serialized_start=1130
+  _globals['_ROBUSTTRIAL']._serialized_end=1269
+  _globals['_PLATEAU']._serialized_start=1271
+  _globals['_PLATEAU']._serialized_end=1380
+  _globals['_WINDOW']._serialized_start=1383
+  _globals['_WINDOW']._serialized_end=1701
+  _globals['_WALKFORWARD']._serialized_start=1704
+  _globals['_WALKFORWARD']._serialized_end=1892
+  _globals['_OPTIMIZATION']._serialized_start=1895
+  _globals['_OPTIMIZATION']._serialized_end=3628
+  _globals['_OPTIMIZATION_FIXEDPARAMSENTRY']._serialized_start=3452
+  _globals['_OPTIMIZATION_FIXEDPARAMSENTRY']._serialized_end=3531
+  _globals['_OPTIMIZATION_PARAMRANGESENTRY']._serialized_start=3533
+  _globals['_OPTIMIZATION_PARAMRANGESENTRY']._serialized_end=3612
 # @@protoc_insertion_point(module_scope)

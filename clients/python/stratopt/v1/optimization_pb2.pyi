@@ -38,6 +38,12 @@ class _OptimizationTargetEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Op
     """Highest total return."""
     OPTIMIZATION_TARGET_DRAWDOWN: _OptimizationTarget.ValueType  # 3
     """Smallest maximum drawdown."""
+    OPTIMIZATION_TARGET_SORTINO: _OptimizationTarget.ValueType  # 4
+    """Highest Sortino ratio."""
+    OPTIMIZATION_TARGET_CALMAR: _OptimizationTarget.ValueType  # 5
+    """Highest Calmar ratio."""
+    OPTIMIZATION_TARGET_PROFIT_FACTOR: _OptimizationTarget.ValueType  # 6
+    """Highest profit factor; not defined for a run without a losing round trip."""
 
 class OptimizationTarget(_OptimizationTarget, metaclass=_OptimizationTargetEnumTypeWrapper):
     """What a search makes best."""
@@ -50,6 +56,12 @@ OPTIMIZATION_TARGET_RETURN: OptimizationTarget.ValueType  # 2
 """Highest total return."""
 OPTIMIZATION_TARGET_DRAWDOWN: OptimizationTarget.ValueType  # 3
 """Smallest maximum drawdown."""
+OPTIMIZATION_TARGET_SORTINO: OptimizationTarget.ValueType  # 4
+"""Highest Sortino ratio."""
+OPTIMIZATION_TARGET_CALMAR: OptimizationTarget.ValueType  # 5
+"""Highest Calmar ratio."""
+OPTIMIZATION_TARGET_PROFIT_FACTOR: OptimizationTarget.ValueType  # 6
+"""Highest profit factor; not defined for a run without a losing round trip."""
 Global___OptimizationTarget: _TypeAlias = OptimizationTarget  # noqa: Y015
 
 class _Algorithm:
@@ -59,26 +71,76 @@ class _Algorithm:
 class _AlgorithmEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Algorithm.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ALGORITHM_UNSPECIFIED: _Algorithm.ValueType  # 0
-    """In a request: grid if the whole lattice fits into max_iterations, else random. Never sent by
+    """In a request: auto. More than one objective without weights takes nsga2; a lattice that fits into
+    max_iterations grid; runs above 0.1 s or a budget up to 200 bayesian; else genetic. Never sent by
     the server: an optimization shows what was chosen.
     """
     ALGORITHM_GRID: _Algorithm.ValueType  # 1
     """Every feasible point of the lattice, in order. Refused if there are more than max_iterations."""
     ALGORITHM_RANDOM: _Algorithm.ValueType  # 2
     """Feasible points drawn evenly, none of them twice."""
+    ALGORITHM_GENETIC: _Algorithm.ValueType  # 3
+    """A genetic algorithm on the lattice: the best for budgets above a few hundred."""
+    ALGORITHM_BAYESIAN: _Algorithm.ValueType  # 4
+    """A Gaussian process: the best for a hundred trials; above 500 it hands over to genetic."""
+    ALGORITHM_SOBOL: _Algorithm.ValueType  # 5
+    """A scrambled Sobol sequence, which fills the space evenly."""
+    ALGORITHM_NSGA2: _Algorithm.ValueType  # 6
+    """A genetic algorithm for two to four objectives without weights."""
+    ALGORITHM_TPE: _Algorithm.ValueType  # 7
+    """Optuna's tree-structured Parzen estimator; refused where the server has no Optuna."""
 
 class Algorithm(_Algorithm, metaclass=_AlgorithmEnumTypeWrapper):
     """How a search chooses what to try."""
 
 ALGORITHM_UNSPECIFIED: Algorithm.ValueType  # 0
-"""In a request: grid if the whole lattice fits into max_iterations, else random. Never sent by
+"""In a request: auto. More than one objective without weights takes nsga2; a lattice that fits into
+max_iterations grid; runs above 0.1 s or a budget up to 200 bayesian; else genetic. Never sent by
 the server: an optimization shows what was chosen.
 """
 ALGORITHM_GRID: Algorithm.ValueType  # 1
 """Every feasible point of the lattice, in order. Refused if there are more than max_iterations."""
 ALGORITHM_RANDOM: Algorithm.ValueType  # 2
 """Feasible points drawn evenly, none of them twice."""
+ALGORITHM_GENETIC: Algorithm.ValueType  # 3
+"""A genetic algorithm on the lattice: the best for budgets above a few hundred."""
+ALGORITHM_BAYESIAN: Algorithm.ValueType  # 4
+"""A Gaussian process: the best for a hundred trials; above 500 it hands over to genetic."""
+ALGORITHM_SOBOL: Algorithm.ValueType  # 5
+"""A scrambled Sobol sequence, which fills the space evenly."""
+ALGORITHM_NSGA2: Algorithm.ValueType  # 6
+"""A genetic algorithm for two to four objectives without weights."""
+ALGORITHM_TPE: Algorithm.ValueType  # 7
+"""Optuna's tree-structured Parzen estimator; refused where the server has no Optuna."""
 Global___Algorithm: _TypeAlias = Algorithm  # noqa: Y015
+
+class _ValidationMethod:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ValidationMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ValidationMethod.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VALIDATION_METHOD_UNSPECIFIED: _ValidationMethod.ValueType  # 0
+    """In a request: walk-forward, or a holdout where holdout is given. Never sent by the server."""
+    VALIDATION_METHOD_WALK_FORWARD: _ValidationMethod.ValueType  # 1
+    """Several windows, each with a search of its own on the bars before it, and its best run in it."""
+    VALIDATION_METHOD_HOLDOUT: _ValidationMethod.ValueType  # 2
+    """The last share of the bars is held out, and the best is run on it once."""
+    VALIDATION_METHOD_NONE: _ValidationMethod.ValueType  # 3
+    """No bar is held out: the result says nothing of bars to come."""
+
+class ValidationMethod(_ValidationMethod, metaclass=_ValidationMethodEnumTypeWrapper):
+    """How a search is tested on bars that it does not see."""
+
+VALIDATION_METHOD_UNSPECIFIED: ValidationMethod.ValueType  # 0
+"""In a request: walk-forward, or a holdout where holdout is given. Never sent by the server."""
+VALIDATION_METHOD_WALK_FORWARD: ValidationMethod.ValueType  # 1
+"""Several windows, each with a search of its own on the bars before it, and its best run in it."""
+VALIDATION_METHOD_HOLDOUT: ValidationMethod.ValueType  # 2
+"""The last share of the bars is held out, and the best is run on it once."""
+VALIDATION_METHOD_NONE: ValidationMethod.ValueType  # 3
+"""No bar is held out: the result says nothing of bars to come."""
+Global___ValidationMethod: _TypeAlias = ValidationMethod  # noqa: Y015
 
 class _StopReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -94,6 +156,12 @@ class _StopReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StopReason
     """Every feasible point was tried."""
     STOP_REASON_CANCELLED: _StopReason.ValueType  # 3
     """A caller cancelled it."""
+    STOP_REASON_TIME_BUDGET: _StopReason.ValueType  # 4
+    """The time budget was used up."""
+    STOP_REASON_TARGET_REACHED: _StopReason.ValueType  # 5
+    """The target score was reached."""
+    STOP_REASON_PLATEAU: _StopReason.ValueType  # 6
+    """The score no longer rose."""
 
 class StopReason(_StopReason, metaclass=_StopReasonEnumTypeWrapper):
     """Why a search stopped trying."""
@@ -106,6 +174,12 @@ STOP_REASON_EXHAUSTED: StopReason.ValueType  # 2
 """Every feasible point was tried."""
 STOP_REASON_CANCELLED: StopReason.ValueType  # 3
 """A caller cancelled it."""
+STOP_REASON_TIME_BUDGET: StopReason.ValueType  # 4
+"""The time budget was used up."""
+STOP_REASON_TARGET_REACHED: StopReason.ValueType  # 5
+"""The target score was reached."""
+STOP_REASON_PLATEAU: StopReason.ValueType  # 6
+"""The score no longer rose."""
 Global___StopReason: _TypeAlias = StopReason  # noqa: Y015
 
 class _TrialStatus:
@@ -135,6 +209,171 @@ TRIAL_STATUS_TOO_FEW_TRADES: TrialStatus.ValueType  # 2
 TRIAL_STATUS_UNDEFINED: TrialStatus.ValueType  # 3
 """It cannot: the target is not defined for it, e.g. the Sharpe ratio of a flat equity."""
 Global___TrialStatus: _TypeAlias = TrialStatus  # noqa: Y015
+
+@_typing.final
+class Objective(_message.Message):
+    """One of several things that a search makes best."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    target: Global___OptimizationTarget.ValueType
+    """Required. Which figure."""
+    weight: _builtins.float
+    """Its weight, above 0. Either all objectives have one: then their weighted sum is made largest,
+    a drawdown counting negative; or none has: then the search returns a Pareto front.
+    """
+    def __init__(
+        self,
+        *,
+        target: Global___OptimizationTarget.ValueType = ...,
+        weight: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "weight", b"weight"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "target", b"target", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__weight: _TypeAlias = _typing.Literal["weight"]  # noqa: Y015
+    _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
+
+Global___Objective: _TypeAlias = Objective  # noqa: Y015
+
+@_typing.final
+class Validation(_message.Message):
+    """How a search is tested. Fields that do not belong to the method are refused."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METHOD_FIELD_NUMBER: _builtins.int
+    WINDOWS_FIELD_NUMBER: _builtins.int
+    ROLLING_FIELD_NUMBER: _builtins.int
+    PURGE_BARS_FIELD_NUMBER: _builtins.int
+    HOLDOUT_FIELD_NUMBER: _builtins.int
+    method: Global___ValidationMethod.ValueType
+    """Which method."""
+    windows: _builtins.int
+    """Of a walk-forward: how many windows tile the second half of the bars, 2 to 50. Unset: 5."""
+    rolling: _builtins.bool
+    """Of a walk-forward: each window trains on as many bars as the first one, instead of on all before it."""
+    purge_bars: _builtins.int
+    """Of a walk-forward: bars left out between training and test. Unset: the longest look-back that the
+    ranges allow, at most a quarter of the first window's training bars. Always set by the server.
+    """
+    holdout: _builtins.float
+    """Of a holdout: share of the bars, at the end, above 0 and up to 0.9. Unset: 0.3."""
+    def __init__(
+        self,
+        *,
+        method: Global___ValidationMethod.ValueType = ...,
+        windows: _builtins.int | None = ...,
+        rolling: _builtins.bool = ...,
+        purge_bars: _builtins.int | None = ...,
+        holdout: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_holdout", b"_holdout", "_purge_bars", b"_purge_bars", "_windows", b"_windows", "holdout", b"holdout", "purge_bars", b"purge_bars", "windows", b"windows"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_holdout", b"_holdout", "_purge_bars", b"_purge_bars", "_windows", b"_windows", "holdout", b"holdout", "method", b"method", "purge_bars", b"purge_bars", "rolling", b"rolling", "windows", b"windows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__holdout: _TypeAlias = _typing.Literal["holdout"]  # noqa: Y015
+    _WhichOneofArgType__holdout: _TypeAlias = _typing.Literal["_holdout", b"_holdout"]  # noqa: Y015
+    _WhichOneofReturnType__purge_bars: _TypeAlias = _typing.Literal["purge_bars"]  # noqa: Y015
+    _WhichOneofArgType__purge_bars: _TypeAlias = _typing.Literal["_purge_bars", b"_purge_bars"]  # noqa: Y015
+    _WhichOneofReturnType__windows: _TypeAlias = _typing.Literal["windows"]  # noqa: Y015
+    _WhichOneofArgType__windows: _TypeAlias = _typing.Literal["_windows", b"_windows"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__holdout) -> _WhichOneofReturnType__holdout | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__purge_bars) -> _WhichOneofReturnType__purge_bars | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__windows) -> _WhichOneofReturnType__windows | None: ...
+
+Global___Validation: _TypeAlias = Validation  # noqa: Y015
+
+@_typing.final
+class StopRule(_message.Message):
+    """When a search stops before max_iterations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_BUDGET_SECONDS_FIELD_NUMBER: _builtins.int
+    TARGET_SCORE_FIELD_NUMBER: _builtins.int
+    PLATEAU_FIELD_NUMBER: _builtins.int
+    time_budget_seconds: _builtins.float
+    """Seconds after which no further batch is begun, above 0. What is found then depends on the machine."""
+    target_score: _builtins.float
+    """Stop once the best score reaches it."""
+    plateau: _builtins.bool
+    """Stop once the score has not risen by more than 0.01 or 1 % over a fifth of the budget, at least three
+    batches; not before 30 % of the budget.
+    """
+    def __init__(
+        self,
+        *,
+        time_budget_seconds: _builtins.float | None = ...,
+        target_score: _builtins.float | None = ...,
+        plateau: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_target_score", b"_target_score", "_time_budget_seconds", b"_time_budget_seconds", "target_score", b"target_score", "time_budget_seconds", b"time_budget_seconds"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_target_score", b"_target_score", "_time_budget_seconds", b"_time_budget_seconds", "plateau", b"plateau", "target_score", b"target_score", "time_budget_seconds", b"time_budget_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__target_score: _TypeAlias = _typing.Literal["target_score"]  # noqa: Y015
+    _WhichOneofArgType__target_score: _TypeAlias = _typing.Literal["_target_score", b"_target_score"]  # noqa: Y015
+    _WhichOneofReturnType__time_budget_seconds: _TypeAlias = _typing.Literal["time_budget_seconds"]  # noqa: Y015
+    _WhichOneofArgType__time_budget_seconds: _TypeAlias = _typing.Literal["_time_budget_seconds", b"_time_budget_seconds"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__target_score) -> _WhichOneofReturnType__target_score | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__time_budget_seconds) -> _WhichOneofReturnType__time_budget_seconds | None: ...
+
+Global___StopRule: _TypeAlias = StopRule  # noqa: Y015
+
+@_typing.final
+class ParameterSet(_message.Message):
+    """Values of parameters, by name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ParamsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _parameter_pb2.ParameterValue: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _parameter_pb2.ParameterValue | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PARAMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def params(self) -> _containers.MessageMap[_builtins.str, _parameter_pb2.ParameterValue]:
+        """The values."""
+
+    def __init__(
+        self,
+        *,
+        params: _abc.Mapping[_builtins.str, _parameter_pb2.ParameterValue] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["params", b"params"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ParameterSet: _TypeAlias = ParameterSet  # noqa: Y015
 
 @_typing.final
 class Trial(_message.Message):
@@ -168,14 +407,17 @@ class Trial(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     number: _builtins.int
-    """Number within the optimization, from 0, in the order of proposal."""
+    """Number within the optimization, from 0, in the order of proposal, windows included."""
     status: Global___TrialStatus.ValueType
     """Whether it can be the best."""
     score: _builtins.float
-    """Value of the target: the Sharpe ratio, the total return or the maximum drawdown itself. Unset
-    where it is not defined.
+    """Value of the target itself, e.g. the Sharpe ratio or the maximum drawdown; of weighted objectives
+    their sum, of several without weights the first. Unset where it is not defined.
     """
+    window: _builtins.int
+    """Window of a walk-forward whose search made it, from 0; unset for the search that finds the best."""
     @_builtins.property
     def params(self) -> _containers.MessageMap[_builtins.str, _parameter_pb2.ParameterValue]:
         """Every parameter of the strategy."""
@@ -192,14 +434,20 @@ class Trial(_message.Message):
         status: Global___TrialStatus.ValueType = ...,
         score: _builtins.float | None = ...,
         metrics: _metrics_pb2.Metrics | None = ...,
+        window: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "metrics", b"metrics", "score", b"score"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "_window", b"_window", "metrics", b"metrics", "score", b"score", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "metrics", b"metrics", "number", b"number", "params", b"params", "score", b"score", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "_window", b"_window", "metrics", b"metrics", "number", b"number", "params", b"params", "score", b"score", "status", b"status", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    _WhichOneofReturnType__window: _TypeAlias = _typing.Literal["window"]  # noqa: Y015
+    _WhichOneofArgType__window: _TypeAlias = _typing.Literal["_window", b"_window"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__window) -> _WhichOneofReturnType__window | None: ...
 
 Global___Trial: _TypeAlias = Trial  # noqa: Y015
 
@@ -232,6 +480,181 @@ class BestTrial(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BestTrial: _TypeAlias = BestTrial  # noqa: Y015
+
+@_typing.final
+class RobustTrial(_message.Message):
+    """The trial in the middle of the best neighbourhood, beside the peak that may stand alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRIAL_FIELD_NUMBER: _builtins.int
+    OUT_OF_SAMPLE_FIELD_NUMBER: _builtins.int
+    NEIGHBOURS_FIELD_NUMBER: _builtins.int
+    NEIGHBOUR_MEDIAN_FIELD_NUMBER: _builtins.int
+    neighbours: _builtins.int
+    """Trials that count as its neighbours: one lattice step away in any direction, or the 20 nearest."""
+    neighbour_median: _builtins.float
+    """Median score of the neighbours."""
+    @_builtins.property
+    def trial(self) -> Global___Trial:
+        """The trial; its metrics are in-sample."""
+
+    @_builtins.property
+    def out_of_sample(self) -> _metrics_pb2.Metrics:
+        """Metrics over the held-out bars of a holdout."""
+
+    def __init__(
+        self,
+        *,
+        trial: Global___Trial | None = ...,
+        out_of_sample: _metrics_pb2.Metrics | None = ...,
+        neighbours: _builtins.int = ...,
+        neighbour_median: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["out_of_sample", b"out_of_sample", "trial", b"trial"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["neighbour_median", b"neighbour_median", "neighbours", b"neighbours", "out_of_sample", b"out_of_sample", "trial", b"trial"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RobustTrial: _TypeAlias = RobustTrial  # noqa: Y015
+
+@_typing.final
+class Plateau(_message.Message):
+    """How the score stands around the best trial. Scores are losses turned round for a drawdown."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NEIGHBOURS_FIELD_NUMBER: _builtins.int
+    MEDIAN_RATIO_FIELD_NUMBER: _builtins.int
+    SHARE_70_FIELD_NUMBER: _builtins.int
+    neighbours: _builtins.int
+    """Trials that count as its neighbours."""
+    median_ratio: _builtins.float
+    """Their median score / the best score; unset unless the best score is above 0."""
+    share_70: _builtins.float
+    """Share of them with at least 0.7 of the best score; unset likewise."""
+    def __init__(
+        self,
+        *,
+        neighbours: _builtins.int = ...,
+        median_ratio: _builtins.float | None = ...,
+        share_70: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_median_ratio", b"_median_ratio", "_share_70", b"_share_70", "median_ratio", b"median_ratio", "share_70", b"share_70"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_median_ratio", b"_median_ratio", "_share_70", b"_share_70", "median_ratio", b"median_ratio", "neighbours", b"neighbours", "share_70", b"share_70"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__median_ratio: _TypeAlias = _typing.Literal["median_ratio"]  # noqa: Y015
+    _WhichOneofArgType__median_ratio: _TypeAlias = _typing.Literal["_median_ratio", b"_median_ratio"]  # noqa: Y015
+    _WhichOneofReturnType__share_70: _TypeAlias = _typing.Literal["share_70"]  # noqa: Y015
+    _WhichOneofArgType__share_70: _TypeAlias = _typing.Literal["_share_70", b"_share_70"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__median_ratio) -> _WhichOneofReturnType__median_ratio | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__share_70) -> _WhichOneofReturnType__share_70 | None: ...
+
+Global___Plateau: _TypeAlias = Plateau  # noqa: Y015
+
+@_typing.final
+class Window(_message.Message):
+    """One window of a walk-forward."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    TRAIN_START_DATE_FIELD_NUMBER: _builtins.int
+    TRAIN_END_DATE_FIELD_NUMBER: _builtins.int
+    TEST_START_DATE_FIELD_NUMBER: _builtins.int
+    TEST_END_DATE_FIELD_NUMBER: _builtins.int
+    BEST_FIELD_NUMBER: _builtins.int
+    STOP_REASON_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Number, from 0, in the order of time."""
+    stop_reason: Global___StopReason.ValueType
+    """Why its search stopped."""
+    @_builtins.property
+    def train_start_date(self) -> _timestamp_pb2.Timestamp:
+        """Open time of the first bar that its search saw."""
+
+    @_builtins.property
+    def train_end_date(self) -> _timestamp_pb2.Timestamp:
+        """Open time of the last bar that its search saw."""
+
+    @_builtins.property
+    def test_start_date(self) -> _timestamp_pb2.Timestamp:
+        """Open time of the first bar of the test."""
+
+    @_builtins.property
+    def test_end_date(self) -> _timestamp_pb2.Timestamp:
+        """Open time of the last bar of the test."""
+
+    @_builtins.property
+    def best(self) -> Global___BestTrial:
+        """Best trial of its search, with its metrics over the test; unset until it is known, or if no trial
+        can be the best: then nothing is traded in the test.
+        """
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        train_start_date: _timestamp_pb2.Timestamp | None = ...,
+        train_end_date: _timestamp_pb2.Timestamp | None = ...,
+        test_start_date: _timestamp_pb2.Timestamp | None = ...,
+        test_end_date: _timestamp_pb2.Timestamp | None = ...,
+        best: Global___BestTrial | None = ...,
+        stop_reason: Global___StopReason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["best", b"best", "test_end_date", b"test_end_date", "test_start_date", b"test_start_date", "train_end_date", b"train_end_date", "train_start_date", b"train_start_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["best", b"best", "number", b"number", "stop_reason", b"stop_reason", "test_end_date", b"test_end_date", "test_start_date", b"test_start_date", "train_end_date", b"train_end_date", "train_start_date", b"train_start_date"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Window: _TypeAlias = Window  # noqa: Y015
+
+@_typing.final
+class WalkForward(_message.Message):
+    """What a walk-forward found: evidence about the whole procedure of searching, not about one set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WINDOWS_FIELD_NUMBER: _builtins.int
+    OUT_OF_SAMPLE_FIELD_NUMBER: _builtins.int
+    ROBUST_OUT_OF_SAMPLE_FIELD_NUMBER: _builtins.int
+    EFFICIENCY_FIELD_NUMBER: _builtins.int
+    efficiency: _builtins.float
+    """Mean annual return out of sample / in sample; unset unless the latter is above 0."""
+    @_builtins.property
+    def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Window]:
+        """Its windows."""
+
+    @_builtins.property
+    def out_of_sample(self) -> _metrics_pb2.Metrics:
+        """Metrics of the tests, one behind the other. Set when the search is complete."""
+
+    @_builtins.property
+    def robust_out_of_sample(self) -> _metrics_pb2.Metrics:
+        """The same, had each window run its robust trial instead of its best."""
+
+    def __init__(
+        self,
+        *,
+        windows: _abc.Iterable[Global___Window] | None = ...,
+        out_of_sample: _metrics_pb2.Metrics | None = ...,
+        robust_out_of_sample: _metrics_pb2.Metrics | None = ...,
+        efficiency: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_efficiency", b"_efficiency", "efficiency", b"efficiency", "out_of_sample", b"out_of_sample", "robust_out_of_sample", b"robust_out_of_sample"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_efficiency", b"_efficiency", "efficiency", b"efficiency", "out_of_sample", b"out_of_sample", "robust_out_of_sample", b"robust_out_of_sample", "windows", b"windows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__efficiency: _TypeAlias = _typing.Literal["efficiency"]  # noqa: Y015
+    _WhichOneofArgType__efficiency: _TypeAlias = _typing.Literal["_efficiency", b"_efficiency"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__efficiency) -> _WhichOneofReturnType__efficiency | None: ...
+
+Global___WalkForward: _TypeAlias = WalkForward  # noqa: Y015
 
 @_typing.final
 class Optimization(_message.Message):
@@ -312,6 +735,19 @@ class Optimization(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     TRADING_FIELD_NUMBER: _builtins.int
+    OBJECTIVES_FIELD_NUMBER: _builtins.int
+    CONSTRAINTS_FIELD_NUMBER: _builtins.int
+    VALIDATION_FIELD_NUMBER: _builtins.int
+    STOP_RULE_FIELD_NUMBER: _builtins.int
+    INITIAL_PARAMS_FIELD_NUMBER: _builtins.int
+    BATCH_SIZE_FIELD_NUMBER: _builtins.int
+    PARETO_FRONT_FIELD_NUMBER: _builtins.int
+    ROBUST_FIELD_NUMBER: _builtins.int
+    PLATEAU_FIELD_NUMBER: _builtins.int
+    WALK_FORWARD_FIELD_NUMBER: _builtins.int
+    TRIALS_EVER_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Generated id, opt_..."""
     strategy_id: _builtins.str
@@ -329,13 +765,13 @@ class Optimization(_message.Message):
     optimization_target: Global___OptimizationTarget.ValueType
     """What is made best."""
     max_iterations: _builtins.int
-    """Most trials made."""
+    """Most trials of each search: of the one that finds the best, and of each window's."""
     algorithm: Global___Algorithm.ValueType
     """How it chooses."""
     seed: _builtins.int
     """Seed of every random choice. The same seed gives the same trials."""
     holdout: _builtins.float
-    """Share of the bars, at the end, that the search does not see."""
+    """Share of the bars, at the end, that the search does not see; 0 unless validated by a holdout."""
     min_trades: _builtins.int
     """Fewest round trips a trial needs to be the best."""
     initial_cash: _builtins.float
@@ -346,6 +782,16 @@ class Optimization(_message.Message):
     """Where the job stands."""
     stop_reason: Global___StopReason.ValueType
     """Why the search stopped."""
+    batch_size: _builtins.int
+    """Trials proposed at a time."""
+    trials_ever: _builtins.int
+    """Distinct trials that were ever made of this code on this market, this optimization's and every other
+    job's: the honest number of trials. Set when the search is complete.
+    """
+    priority: _builtins.int
+    """Place in the queue: of pending jobs those of higher priority run first."""
+    caller: _builtins.str
+    """Who asked for it, as they named themselves; empty where they did not."""
     @_builtins.property
     def start_date(self) -> _timestamp_pb2.Timestamp:
         """Open time of the first bar."""
@@ -402,6 +848,44 @@ class Optimization(_message.Message):
     def trading(self) -> _run_pb2.Trading:
         """How every trial trades, defaults filled in."""
 
+    @_builtins.property
+    def objectives(self) -> _containers.RepeatedCompositeFieldContainer[Global___Objective]:
+        """What is made best, where it is more than optimization_target, which then is the first of them."""
+
+    @_builtins.property
+    def constraints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Relations between parameters that every trial satisfies, the strategy's own among them."""
+
+    @_builtins.property
+    def validation(self) -> Global___Validation:
+        """How it is tested, defaults filled in."""
+
+    @_builtins.property
+    def stop_rule(self) -> Global___StopRule:
+        """When it stops early; unset where no rule was given."""
+
+    @_builtins.property
+    def initial_params(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParameterSet]:
+        """Sets that were tried first."""
+
+    @_builtins.property
+    def pareto_front(self) -> _containers.RepeatedCompositeFieldContainer[Global___BestTrial]:
+        """Of several objectives without weights: the trials that no other beats in all of them, best of the
+        first objective first, at most 1,000. Set when the search is complete.
+        """
+
+    @_builtins.property
+    def robust(self) -> Global___RobustTrial:
+        """The robust pick beside the best; set when the search is complete."""
+
+    @_builtins.property
+    def plateau(self) -> Global___Plateau:
+        """How the score stands around the best; set when the search is complete."""
+
+    @_builtins.property
+    def walk_forward(self) -> Global___WalkForward:
+        """The windows of a walk-forward, as far as they have come."""
+
     def __init__(
         self,
         *,
@@ -436,11 +920,26 @@ class Optimization(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         trading: _run_pb2.Trading | None = ...,
+        objectives: _abc.Iterable[Global___Objective] | None = ...,
+        constraints: _abc.Iterable[_builtins.str] | None = ...,
+        validation: Global___Validation | None = ...,
+        stop_rule: Global___StopRule | None = ...,
+        initial_params: _abc.Iterable[Global___ParameterSet] | None = ...,
+        batch_size: _builtins.int = ...,
+        pareto_front: _abc.Iterable[Global___BestTrial] | None = ...,
+        robust: Global___RobustTrial | None = ...,
+        plateau: Global___Plateau | None = ...,
+        walk_forward: Global___WalkForward | None = ...,
+        trials_ever: _builtins.int | None = ...,
+        priority: _builtins.int = ...,
+        caller: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["best", b"best", "costs", b"costs", "create_time", b"create_time", "end_date", b"end_date", "end_time", b"end_time", "failure", b"failure", "holdout_start_date", b"holdout_start_date", "progress", b"progress", "start_date", b"start_date", "start_time", b"start_time", "trading", b"trading"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_trials_ever", b"_trials_ever", "best", b"best", "costs", b"costs", "create_time", b"create_time", "end_date", b"end_date", "end_time", b"end_time", "failure", b"failure", "holdout_start_date", b"holdout_start_date", "plateau", b"plateau", "progress", b"progress", "robust", b"robust", "start_date", b"start_date", "start_time", b"start_time", "stop_rule", b"stop_rule", "trading", b"trading", "trials_ever", b"trials_ever", "validation", b"validation", "walk_forward", b"walk_forward"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "best", b"best", "code_hash", b"code_hash", "costs", b"costs", "create_time", b"create_time", "dataset_hash", b"dataset_hash", "end_date", b"end_date", "end_time", b"end_time", "exchange", b"exchange", "failure", b"failure", "fill", b"fill", "fixed_params", b"fixed_params", "holdout", b"holdout", "holdout_start_date", b"holdout_start_date", "id", b"id", "initial_cash", b"initial_cash", "max_iterations", b"max_iterations", "min_trades", b"min_trades", "optimization_target", b"optimization_target", "param_ranges", b"param_ranges", "progress", b"progress", "seed", b"seed", "start_date", b"start_date", "start_time", b"start_time", "status", b"status", "stop_reason", b"stop_reason", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe", "trading", b"trading", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_trials_ever", b"_trials_ever", "algorithm", b"algorithm", "batch_size", b"batch_size", "best", b"best", "caller", b"caller", "code_hash", b"code_hash", "constraints", b"constraints", "costs", b"costs", "create_time", b"create_time", "dataset_hash", b"dataset_hash", "end_date", b"end_date", "end_time", b"end_time", "exchange", b"exchange", "failure", b"failure", "fill", b"fill", "fixed_params", b"fixed_params", "holdout", b"holdout", "holdout_start_date", b"holdout_start_date", "id", b"id", "initial_cash", b"initial_cash", "initial_params", b"initial_params", "max_iterations", b"max_iterations", "min_trades", b"min_trades", "objectives", b"objectives", "optimization_target", b"optimization_target", "param_ranges", b"param_ranges", "pareto_front", b"pareto_front", "plateau", b"plateau", "priority", b"priority", "progress", b"progress", "robust", b"robust", "seed", b"seed", "start_date", b"start_date", "start_time", b"start_time", "status", b"status", "stop_reason", b"stop_reason", "stop_rule", b"stop_rule", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe", "trading", b"trading", "trials_ever", b"trials_ever", "validation", b"validation", "walk_forward", b"walk_forward", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__trials_ever: _TypeAlias = _typing.Literal["trials_ever"]  # noqa: Y015
+    _WhichOneofArgType__trials_ever: _TypeAlias = _typing.Literal["_trials_ever", b"_trials_ever"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trials_ever) -> _WhichOneofReturnType__trials_ever | None: ...
 
 Global___Optimization: _TypeAlias = Optimization  # noqa: Y015

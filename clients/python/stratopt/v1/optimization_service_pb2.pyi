@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from stratopt.v1 import job_pb2 as _job_pb2
 from stratopt.v1 import optimization_pb2 as _optimization_pb2
 from stratopt.v1 import parameter_pb2 as _parameter_pb2
@@ -22,6 +23,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _TrialFileFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TrialFileFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrialFileFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRIAL_FILE_FORMAT_UNSPECIFIED: _TrialFileFormat.ValueType  # 0
+    """In a request: TRIAL_FILE_FORMAT_CSV."""
+    TRIAL_FILE_FORMAT_CSV: _TrialFileFormat.ValueType  # 1
+    """Comma-separated values with a header line, UTF-8; what is not defined is empty."""
+    TRIAL_FILE_FORMAT_PARQUET: _TrialFileFormat.ValueType  # 2
+    """Apache Parquet."""
+
+class TrialFileFormat(_TrialFileFormat, metaclass=_TrialFileFormatEnumTypeWrapper):
+    """What a file of trials is written as."""
+
+TRIAL_FILE_FORMAT_UNSPECIFIED: TrialFileFormat.ValueType  # 0
+"""In a request: TRIAL_FILE_FORMAT_CSV."""
+TRIAL_FILE_FORMAT_CSV: TrialFileFormat.ValueType  # 1
+"""Comma-separated values with a header line, UTF-8; what is not defined is empty."""
+TRIAL_FILE_FORMAT_PARQUET: TrialFileFormat.ValueType  # 2
+"""Apache Parquet."""
+Global___TrialFileFormat: _TypeAlias = TrialFileFormat  # noqa: Y015
 
 @_typing.final
 class StartOptimizationRequest(_message.Message):
@@ -90,6 +115,12 @@ class StartOptimizationRequest(_message.Message):
     INITIAL_CASH_FIELD_NUMBER: _builtins.int
     FILL_FIELD_NUMBER: _builtins.int
     TRADING_FIELD_NUMBER: _builtins.int
+    OBJECTIVES_FIELD_NUMBER: _builtins.int
+    CONSTRAINTS_FIELD_NUMBER: _builtins.int
+    VALIDATION_FIELD_NUMBER: _builtins.int
+    STOP_RULE_FIELD_NUMBER: _builtins.int
+    INITIAL_PARAMS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Same id and same body give the same answer for 24 hours; another body is INVALID_ARGUMENT.
     Optional, at most 64 characters.
@@ -103,15 +134,19 @@ class StartOptimizationRequest(_message.Message):
     timeframe: _builtins.str
     """Length of a bar; empty means the server's default_timeframe, or the only one there is."""
     optimization_target: _optimization_pb2.OptimizationTarget.ValueType
-    """What to make best."""
+    """What to make best. Refused beside objectives."""
     max_iterations: _builtins.int
-    """Most trials made; at least 1, at most the server's trials_max. Unset: 100."""
+    """Most trials of each search: of the one that finds the best, and of each window's of a walk-forward.
+    At least 1, at most the server's trials_max. Unset: 100.
+    """
     algorithm: _optimization_pb2.Algorithm.ValueType
     """How to choose."""
     seed: _builtins.int
     """Seed of every random choice. Unset: the server draws one and shows it."""
     holdout: _builtins.float
-    """Share of the bars, at the end, that the search does not see; 0 to 0.9. Unset: 0.3."""
+    """Short for a validation: above 0 and up to 0.9 a holdout of that share of the bars, 0 none. Refused
+    beside validation.
+    """
     min_trades: _builtins.int
     """Fewest round trips a trial needs to be the best, at least 1. Unset: the server's setting (5)."""
     initial_cash: _builtins.float
@@ -120,6 +155,8 @@ class StartOptimizationRequest(_message.Message):
     """
     fill: _run_pb2.Fill.ValueType
     """When orders decided on a bar's close are filled. A grid takes FILL_NEXT_OPEN only."""
+    priority: _builtins.int
+    """Place in the queue, from -10 to 10: of pending jobs those of higher priority run first."""
     @_builtins.property
     def start_date(self) -> _timestamp_pb2.Timestamp:
         """Bars that open at or after it are used; unset means from the first bar."""
@@ -144,6 +181,30 @@ class StartOptimizationRequest(_message.Message):
     def trading(self) -> _run_pb2.Trading:
         """How every trial trades."""
 
+    @_builtins.property
+    def objectives(self) -> _containers.RepeatedCompositeFieldContainer[_optimization_pb2.Objective]:
+        """Two to four figures to make best at once, each once; all with a weight, or none."""
+
+    @_builtins.property
+    def constraints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Relations between parameters, e.g. "fast_period * 2 < slow_period": arithmetic and comparisons of
+        names and numbers, and, or, not. They are added to the strategy's own. At most 20.
+        """
+
+    @_builtins.property
+    def validation(self) -> _optimization_pb2.Validation:
+        """How to test what is found on bars that the search does not see. Unset: walk-forward."""
+
+    @_builtins.property
+    def stop_rule(self) -> _optimization_pb2.StopRule:
+        """When to stop before max_iterations. Unset: never."""
+
+    @_builtins.property
+    def initial_params(self) -> _containers.RepeatedCompositeFieldContainer[_optimization_pb2.ParameterSet]:
+        """Sets to try first, e.g. those that trade now. Each within the ranges and on their steps; parameters
+        that are not searched may be left out. At most 100.
+        """
+
     def __init__(
         self,
         *,
@@ -166,10 +227,16 @@ class StartOptimizationRequest(_message.Message):
         initial_cash: _builtins.float | None = ...,
         fill: _run_pb2.Fill.ValueType = ...,
         trading: _run_pb2.Trading | None = ...,
+        objectives: _abc.Iterable[_optimization_pb2.Objective] | None = ...,
+        constraints: _abc.Iterable[_builtins.str] | None = ...,
+        validation: _optimization_pb2.Validation | None = ...,
+        stop_rule: _optimization_pb2.StopRule | None = ...,
+        initial_params: _abc.Iterable[_optimization_pb2.ParameterSet] | None = ...,
+        priority: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_holdout", b"_holdout", "_initial_cash", b"_initial_cash", "_max_iterations", b"_max_iterations", "_min_trades", b"_min_trades", "_seed", b"_seed", "costs", b"costs", "end_date", b"end_date", "holdout", b"holdout", "initial_cash", b"initial_cash", "max_iterations", b"max_iterations", "min_trades", b"min_trades", "seed", b"seed", "start_date", b"start_date", "trading", b"trading"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_holdout", b"_holdout", "_initial_cash", b"_initial_cash", "_max_iterations", b"_max_iterations", "_min_trades", b"_min_trades", "_seed", b"_seed", "costs", b"costs", "end_date", b"end_date", "holdout", b"holdout", "initial_cash", b"initial_cash", "max_iterations", b"max_iterations", "min_trades", b"min_trades", "seed", b"seed", "start_date", b"start_date", "stop_rule", b"stop_rule", "trading", b"trading", "validation", b"validation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_holdout", b"_holdout", "_initial_cash", b"_initial_cash", "_max_iterations", b"_max_iterations", "_min_trades", b"_min_trades", "_seed", b"_seed", "algorithm", b"algorithm", "costs", b"costs", "end_date", b"end_date", "exchange", b"exchange", "fill", b"fill", "fixed_params", b"fixed_params", "holdout", b"holdout", "initial_cash", b"initial_cash", "max_iterations", b"max_iterations", "min_trades", b"min_trades", "optimization_target", b"optimization_target", "param_ranges", b"param_ranges", "request_id", b"request_id", "seed", b"seed", "start_date", b"start_date", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe", "trading", b"trading"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_holdout", b"_holdout", "_initial_cash", b"_initial_cash", "_max_iterations", b"_max_iterations", "_min_trades", b"_min_trades", "_seed", b"_seed", "algorithm", b"algorithm", "constraints", b"constraints", "costs", b"costs", "end_date", b"end_date", "exchange", b"exchange", "fill", b"fill", "fixed_params", b"fixed_params", "holdout", b"holdout", "initial_cash", b"initial_cash", "initial_params", b"initial_params", "max_iterations", b"max_iterations", "min_trades", b"min_trades", "objectives", b"objectives", "optimization_target", b"optimization_target", "param_ranges", b"param_ranges", "priority", b"priority", "request_id", b"request_id", "seed", b"seed", "start_date", b"start_date", "stop_rule", b"stop_rule", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe", "trading", b"trading", "validation", b"validation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__holdout: _TypeAlias = _typing.Literal["holdout"]  # noqa: Y015
     _WhichOneofArgType__holdout: _TypeAlias = _typing.Literal["_holdout", b"_holdout"]  # noqa: Y015
@@ -464,6 +531,160 @@ class CancelOptimizationResponse(_message.Message):
 Global___CancelOptimizationResponse: _TypeAlias = CancelOptimizationResponse  # noqa: Y015
 
 @_typing.final
+class PauseOptimizationRequest(_message.Message):
+    """Which optimization to pause."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    OPTIMIZATION_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """See StartOptimizationRequest.request_id."""
+    optimization_id: _builtins.str
+    """Required. The optimization's id."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        optimization_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["optimization_id", b"optimization_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseOptimizationRequest: _TypeAlias = PauseOptimizationRequest  # noqa: Y015
+
+@_typing.final
+class PauseOptimizationResponse(_message.Message):
+    """The optimization after the pause."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPTIMIZATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def optimization(self) -> _optimization_pb2.Optimization:
+        """The optimization, paused."""
+
+    def __init__(
+        self,
+        *,
+        optimization: _optimization_pb2.Optimization | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["optimization", b"optimization"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["optimization", b"optimization"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseOptimizationResponse: _TypeAlias = PauseOptimizationResponse  # noqa: Y015
+
+@_typing.final
+class ResumeOptimizationRequest(_message.Message):
+    """Which optimization to resume."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    OPTIMIZATION_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """See StartOptimizationRequest.request_id."""
+    optimization_id: _builtins.str
+    """Required. The optimization's id."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        optimization_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["optimization_id", b"optimization_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeOptimizationRequest: _TypeAlias = ResumeOptimizationRequest  # noqa: Y015
+
+@_typing.final
+class ResumeOptimizationResponse(_message.Message):
+    """The optimization after it was resumed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPTIMIZATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def optimization(self) -> _optimization_pb2.Optimization:
+        """The optimization, pending, or further if it was not paused."""
+
+    def __init__(
+        self,
+        *,
+        optimization: _optimization_pb2.Optimization | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["optimization", b"optimization"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["optimization", b"optimization"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeOptimizationResponse: _TypeAlias = ResumeOptimizationResponse  # noqa: Y015
+
+@_typing.final
+class ExtendOptimizationRequest(_message.Message):
+    """Which optimization to extend, and how far."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    OPTIMIZATION_ID_FIELD_NUMBER: _builtins.int
+    MAX_ITERATIONS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """See StartOptimizationRequest.request_id."""
+    optimization_id: _builtins.str
+    """Required. The optimization's id."""
+    max_iterations: _builtins.int
+    """Required. The new max_iterations; more than before, at most the server's trials_max."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        optimization_id: _builtins.str = ...,
+        max_iterations: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_iterations", b"max_iterations", "optimization_id", b"optimization_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtendOptimizationRequest: _TypeAlias = ExtendOptimizationRequest  # noqa: Y015
+
+@_typing.final
+class ExtendOptimizationResponse(_message.Message):
+    """The optimization after it was extended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPTIMIZATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def optimization(self) -> _optimization_pb2.Optimization:
+        """The optimization, pending."""
+
+    def __init__(
+        self,
+        *,
+        optimization: _optimization_pb2.Optimization | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["optimization", b"optimization"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["optimization", b"optimization"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtendOptimizationResponse: _TypeAlias = ExtendOptimizationResponse  # noqa: Y015
+
+@_typing.final
 class ListTrialsRequest(_message.Message):
     """Which page of trials to return."""
 
@@ -473,6 +694,8 @@ class ListTrialsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
     optimization_id: _builtins.str
     """Required. The optimization's id."""
     page_size: _builtins.int
@@ -481,6 +704,12 @@ class ListTrialsRequest(_message.Message):
     """next_page_token of the page before; empty for the first. Bound to the filter it came with."""
     status: _optimization_pb2.TrialStatus.ValueType
     """Only trials of this status; unspecified means all."""
+    window: _builtins.int
+    """Only trials of this window's search; unset means those of the search that finds the best."""
+    order_by: _builtins.str
+    """What to sort by, with "desc" behind it for the largest first: number, score, or a field of Metrics,
+    e.g. "sharpe_ratio desc". Trials without that figure are left out. Empty: number.
+    """
     def __init__(
         self,
         *,
@@ -488,12 +717,16 @@ class ListTrialsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         status: _optimization_pb2.TrialStatus.ValueType = ...,
+        window: _builtins.int | None = ...,
+        order_by: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_window", b"_window", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["optimization_id", b"optimization_id", "page_size", b"page_size", "page_token", b"page_token", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_window", b"_window", "optimization_id", b"optimization_id", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "status", b"status", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__window: _TypeAlias = _typing.Literal["window"]  # noqa: Y015
+    _WhichOneofArgType__window: _TypeAlias = _typing.Literal["_window", b"_window"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__window) -> _WhichOneofReturnType__window | None: ...
 
 Global___ListTrialsRequest: _TypeAlias = ListTrialsRequest  # noqa: Y015
 
@@ -509,7 +742,7 @@ class ListTrialsResponse(_message.Message):
     """Asks for the next page; empty at the end."""
     @_builtins.property
     def trials(self) -> _containers.RepeatedCompositeFieldContainer[_optimization_pb2.Trial]:
-        """The rows, in order of number."""
+        """The rows, in the order asked for."""
 
     def __init__(
         self,
@@ -524,3 +757,51 @@ class ListTrialsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTrialsResponse: _TypeAlias = ListTrialsResponse  # noqa: Y015
+
+@_typing.final
+class ExportTrialsRequest(_message.Message):
+    """Which trials to send, and how."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPTIMIZATION_ID_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    optimization_id: _builtins.str
+    """Required. The optimization's id."""
+    format: Global___TrialFileFormat.ValueType
+    """How the file is written."""
+    def __init__(
+        self,
+        *,
+        optimization_id: _builtins.str = ...,
+        format: Global___TrialFileFormat.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "optimization_id", b"optimization_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportTrialsRequest: _TypeAlias = ExportTrialsRequest  # noqa: Y015
+
+@_typing.final
+class ExportTrialsResponse(_message.Message):
+    """A piece of the file; put together in order they are the whole."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """Bytes of the file."""
+    def __init__(
+        self,
+        *,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportTrialsResponse: _TypeAlias = ExportTrialsResponse  # noqa: Y015

@@ -60,10 +60,30 @@ class OptimizationServiceStub:
                 request_serializer=stratopt_dot_v1_dot_optimization__service__pb2.CancelOptimizationRequest.SerializeToString,
                 response_deserializer=stratopt_dot_v1_dot_optimization__service__pb2.CancelOptimizationResponse.FromString,
                 _registered_method=True)
+        self.PauseOptimization = channel.unary_unary(
+                '/stratopt.v1.OptimizationService/PauseOptimization',
+                request_serializer=stratopt_dot_v1_dot_optimization__service__pb2.PauseOptimizationRequest.SerializeToString,
+                response_deserializer=stratopt_dot_v1_dot_optimization__service__pb2.PauseOptimizationResponse.FromString,
+                _registered_method=True)
+        self.ResumeOptimization = channel.unary_unary(
+                '/stratopt.v1.OptimizationService/ResumeOptimization',
+                request_serializer=stratopt_dot_v1_dot_optimization__service__pb2.ResumeOptimizationRequest.SerializeToString,
+                response_deserializer=stratopt_dot_v1_dot_optimization__service__pb2.ResumeOptimizationResponse.FromString,
+                _registered_method=True)
+        self.ExtendOptimization = channel.unary_unary(
+                '/stratopt.v1.OptimizationService/ExtendOptimization',
+                request_serializer=stratopt_dot_v1_dot_optimization__service__pb2.ExtendOptimizationRequest.SerializeToString,
+                response_deserializer=stratopt_dot_v1_dot_optimization__service__pb2.ExtendOptimizationResponse.FromString,
+                _registered_method=True)
         self.ListTrials = channel.unary_unary(
                 '/stratopt.v1.OptimizationService/ListTrials',
                 request_serializer=stratopt_dot_v1_dot_optimization__service__pb2.ListTrialsRequest.SerializeToString,
                 response_deserializer=stratopt_dot_v1_dot_optimization__service__pb2.ListTrialsResponse.FromString,
+                _registered_method=True)
+        self.ExportTrials = channel.unary_stream(
+                '/stratopt.v1.OptimizationService/ExportTrials',
+                request_serializer=stratopt_dot_v1_dot_optimization__service__pb2.ExportTrialsRequest.SerializeToString,
+                response_deserializer=stratopt_dot_v1_dot_optimization__service__pb2.ExportTrialsResponse.FromString,
                 _registered_method=True)
 
 
@@ -108,8 +128,40 @@ class OptimizationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PauseOptimization(self, request, context):
+        """Stops a pending or running optimization for a while; it goes on with ResumeOptimization where it
+        was. FAILED_PRECONDITION if it has ended; pausing a paused one is not an error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeOptimization(self, request, context):
+        """Puts a paused optimization back in the queue. FAILED_PRECONDITION if it has ended; resuming one
+        that is pending or running is not an error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExtendOptimization(self, request, context):
+        """Raises max_iterations of an optimization that succeeded or was cancelled and puts it back in the
+        queue: it goes on behind its trials. FAILED_PRECONDITION in any other status.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListTrials(self, request, context):
-        """Lists the trials of one optimization in order of number, a page at a time.
+        """Lists the trials of one optimization, a page at a time, in order of number or of a metric.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportTrials(self, request, context):
+        """Sends the trials of one optimization as a file: a row each, in order of number, with every
+        parameter and metric in a column of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,10 +195,30 @@ def add_OptimizationServiceServicer_to_server(servicer, server):
                     request_deserializer=stratopt_dot_v1_dot_optimization__service__pb2.CancelOptimizationRequest.FromString,
                     response_serializer=stratopt_dot_v1_dot_optimization__service__pb2.CancelOptimizationResponse.SerializeToString,
             ),
+            'PauseOptimization': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseOptimization,
+                    request_deserializer=stratopt_dot_v1_dot_optimization__service__pb2.PauseOptimizationRequest.FromString,
+                    response_serializer=stratopt_dot_v1_dot_optimization__service__pb2.PauseOptimizationResponse.SerializeToString,
+            ),
+            'ResumeOptimization': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeOptimization,
+                    request_deserializer=stratopt_dot_v1_dot_optimization__service__pb2.ResumeOptimizationRequest.FromString,
+                    response_serializer=stratopt_dot_v1_dot_optimization__service__pb2.ResumeOptimizationResponse.SerializeToString,
+            ),
+            'ExtendOptimization': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExtendOptimization,
+                    request_deserializer=stratopt_dot_v1_dot_optimization__service__pb2.ExtendOptimizationRequest.FromString,
+                    response_serializer=stratopt_dot_v1_dot_optimization__service__pb2.ExtendOptimizationResponse.SerializeToString,
+            ),
             'ListTrials': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTrials,
                     request_deserializer=stratopt_dot_v1_dot_optimization__service__pb2.ListTrialsRequest.FromString,
                     response_serializer=stratopt_dot_v1_dot_optimization__service__pb2.ListTrialsResponse.SerializeToString,
+            ),
+            'ExportTrials': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportTrials,
+                    request_deserializer=stratopt_dot_v1_dot_optimization__service__pb2.ExportTrialsRequest.FromString,
+                    response_serializer=stratopt_dot_v1_dot_optimization__service__pb2.ExportTrialsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -296,6 +368,87 @@ class OptimizationService:
             _registered_method=True)
 
     @staticmethod
+    def PauseOptimization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stratopt.v1.OptimizationService/PauseOptimization',
+            stratopt_dot_v1_dot_optimization__service__pb2.PauseOptimizationRequest.SerializeToString,
+            stratopt_dot_v1_dot_optimization__service__pb2.PauseOptimizationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeOptimization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stratopt.v1.OptimizationService/ResumeOptimization',
+            stratopt_dot_v1_dot_optimization__service__pb2.ResumeOptimizationRequest.SerializeToString,
+            stratopt_dot_v1_dot_optimization__service__pb2.ResumeOptimizationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExtendOptimization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stratopt.v1.OptimizationService/ExtendOptimization',
+            stratopt_dot_v1_dot_optimization__service__pb2.ExtendOptimizationRequest.SerializeToString,
+            stratopt_dot_v1_dot_optimization__service__pb2.ExtendOptimizationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListTrials(request,
             target,
             options=(),
@@ -312,6 +465,33 @@ class OptimizationService:
             '/stratopt.v1.OptimizationService/ListTrials',
             stratopt_dot_v1_dot_optimization__service__pb2.ListTrialsRequest.SerializeToString,
             stratopt_dot_v1_dot_optimization__service__pb2.ListTrialsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportTrials(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stratopt.v1.OptimizationService/ExportTrials',
+            stratopt_dot_v1_dot_optimization__service__pb2.ExportTrialsRequest.SerializeToString,
+            stratopt_dot_v1_dot_optimization__service__pb2.ExportTrialsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -30,8 +30,24 @@ class OptimizationServiceStub:
     """Stops a pending or running optimization; its trials are kept. FAILED_PRECONDITION if it
     succeeded or failed; cancelling a cancelled one is not an error.
     """
+    PauseOptimization: _aio.UnaryUnaryMultiCallable[_optimization_service_pb2.PauseOptimizationRequest, _optimization_service_pb2.PauseOptimizationResponse]
+    """Stops a pending or running optimization for a while; it goes on with ResumeOptimization where it
+    was. FAILED_PRECONDITION if it has ended; pausing a paused one is not an error.
+    """
+    ResumeOptimization: _aio.UnaryUnaryMultiCallable[_optimization_service_pb2.ResumeOptimizationRequest, _optimization_service_pb2.ResumeOptimizationResponse]
+    """Puts a paused optimization back in the queue. FAILED_PRECONDITION if it has ended; resuming one
+    that is pending or running is not an error.
+    """
+    ExtendOptimization: _aio.UnaryUnaryMultiCallable[_optimization_service_pb2.ExtendOptimizationRequest, _optimization_service_pb2.ExtendOptimizationResponse]
+    """Raises max_iterations of an optimization that succeeded or was cancelled and puts it back in the
+    queue: it goes on behind its trials. FAILED_PRECONDITION in any other status.
+    """
     ListTrials: _aio.UnaryUnaryMultiCallable[_optimization_service_pb2.ListTrialsRequest, _optimization_service_pb2.ListTrialsResponse]
-    """Lists the trials of one optimization in order of number, a page at a time."""
+    """Lists the trials of one optimization, a page at a time, in order of number or of a metric."""
+    ExportTrials: _aio.UnaryStreamMultiCallable[_optimization_service_pb2.ExportTrialsRequest, _optimization_service_pb2.ExportTrialsResponse]
+    """Sends the trials of one optimization as a file: a row each, in order of number, with every
+    parameter and metric in a column of its own.
+    """
 
 class OptimizationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Searches for the parameters of a strategy on stored bars."""
@@ -81,11 +97,51 @@ class OptimizationServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def PauseOptimization(
+        self,
+        request: _optimization_service_pb2.PauseOptimizationRequest,
+        context: _aio.ServicerContext[_optimization_service_pb2.PauseOptimizationRequest, _abc.Awaitable[_optimization_service_pb2.PauseOptimizationResponse]],
+    ) -> _abc.Awaitable[_optimization_service_pb2.PauseOptimizationResponse]:
+        """Stops a pending or running optimization for a while; it goes on with ResumeOptimization where it
+        was. FAILED_PRECONDITION if it has ended; pausing a paused one is not an error.
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeOptimization(
+        self,
+        request: _optimization_service_pb2.ResumeOptimizationRequest,
+        context: _aio.ServicerContext[_optimization_service_pb2.ResumeOptimizationRequest, _abc.Awaitable[_optimization_service_pb2.ResumeOptimizationResponse]],
+    ) -> _abc.Awaitable[_optimization_service_pb2.ResumeOptimizationResponse]:
+        """Puts a paused optimization back in the queue. FAILED_PRECONDITION if it has ended; resuming one
+        that is pending or running is not an error.
+        """
+
+    @_abc_1.abstractmethod
+    def ExtendOptimization(
+        self,
+        request: _optimization_service_pb2.ExtendOptimizationRequest,
+        context: _aio.ServicerContext[_optimization_service_pb2.ExtendOptimizationRequest, _abc.Awaitable[_optimization_service_pb2.ExtendOptimizationResponse]],
+    ) -> _abc.Awaitable[_optimization_service_pb2.ExtendOptimizationResponse]:
+        """Raises max_iterations of an optimization that succeeded or was cancelled and puts it back in the
+        queue: it goes on behind its trials. FAILED_PRECONDITION in any other status.
+        """
+
+    @_abc_1.abstractmethod
     def ListTrials(
         self,
         request: _optimization_service_pb2.ListTrialsRequest,
         context: _aio.ServicerContext[_optimization_service_pb2.ListTrialsRequest, _abc.Awaitable[_optimization_service_pb2.ListTrialsResponse]],
     ) -> _abc.Awaitable[_optimization_service_pb2.ListTrialsResponse]:
-        """Lists the trials of one optimization in order of number, a page at a time."""
+        """Lists the trials of one optimization, a page at a time, in order of number or of a metric."""
+
+    @_abc_1.abstractmethod
+    def ExportTrials(
+        self,
+        request: _optimization_service_pb2.ExportTrialsRequest,
+        context: _aio.ServicerContext[_optimization_service_pb2.ExportTrialsRequest, _abc.AsyncIterator[_optimization_service_pb2.ExportTrialsResponse]],
+    ) -> _abc.AsyncIterator[_optimization_service_pb2.ExportTrialsResponse]:
+        """Sends the trials of one optimization as a file: a row each, in order of number, with every
+        parameter and metric in a column of its own.
+        """
 
 def add_OptimizationServiceServicer_to_server(servicer: OptimizationServiceServicer, server: _aio.Server) -> None: ...

@@ -257,7 +257,7 @@ class IntegerRange(_message.Message):
     max: _builtins.int
     """Largest value tried; at least min."""
     step: _builtins.int
-    """Distance between neighbours; 0 means 1. Negative is refused."""
+    """Distance between neighbours, at least 1. 0 means 1 or, for a real parameter, every number between."""
     def __init__(
         self,
         *,

@@ -1,6 +1,6 @@
-"""What every storage promises of trials and reports.
+"""What every storage promises of reports.
 
-Subclass each with a `storage` fixture that gives an empty one.
+Subclass with a `storage` fixture that gives an empty one.
 """
 
 import itertools
@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from domain_arbitrary import metrics, params, reals
+from domain_arbitrary import reals
 from domain_samples import (
     NOW,
     at,
@@ -17,33 +17,27 @@ from domain_samples import (
     make_backtest_spec,
     make_job,
     make_metrics,
-    make_optimization,
     make_report,
     make_scenario,
     make_strategy,
     make_trade,
-    make_trial,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 from storage_tools import exactly
 
 from stratopt_server.domain.market import to_microseconds
-from stratopt_server.domain.optimization import Trial, TrialStatus
-from stratopt_server.domain.parameters import ParameterValue
 from stratopt_server.domain.ports import (
     ReportFilter,
     ReportKey,
     ReportOrder,
     ReportStore,
     Storage,
-    TrialStore,
 )
 from stratopt_server.domain.report import Report, ReportSeries
 from stratopt_server.domain.runs import Scenario
 
 COLUMNS = ("time", "equity", "drawdown", "position", "benchmark_equity")
-BEFORE_THE_FIRST = -1
 FIGURES = ("sharpe_ratio", "total_return", "max_drawdown")
 ids = itertools.count()
 
@@ -62,85 +56,6 @@ def whole_series(reports: ReportStore, backtest_id: str) -> ReportSeries:
     """Put the chunks of a series together."""
     chunks = list(reports.series(backtest_id))
     return ReportSeries(*(np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in COLUMNS))
-
-
-class TrialStoreContract:
-    """The trials of optimizations."""
-
-    @pytest.fixture
-    def trials(self, storage: Storage) -> TrialStore:
-        """The store of trials, beside two optimizations."""
-        storage.strategies.add(make_strategy())
-        storage.jobs.add(make_optimization("opt_1"))
-        storage.jobs.add(make_optimization("opt_2"))
-        return storage.trials
-
-    def test_trials_in_order(self, trials: TrialStore) -> None:
-        """Trials come back exactly and in order of number, whatever batches brought them."""
-        made = [make_trial(number) for number in range(350)]
-        trials.add("opt_1", made[:5])
-        trials.add("opt_1", made[5:])
-        trials.add("opt_1", [])
-        assert exact(trials.page("opt_1", after=BEFORE_THE_FIRST, limit=1_000)) == exact(made)
-
-    def test_page_of_trials(self, trials: TrialStore) -> None:
-        """A page begins behind its number and is no longer than asked for."""
-        trials.add("opt_1", [make_trial(number) for number in range(10)])
-        assert [trial.number for trial in trials.page("opt_1", after=3, limit=4)] == [4, 5, 6, 7]
-        assert [trial.number for trial in trials.page("opt_1", after=7, limit=4)] == [8, 9]
-        assert trials.page("opt_1", after=9, limit=4) == []
-
-    def test_trials_of_a_status(self, trials: TrialStore) -> None:
-        """A status chooses before the page is cut."""
-        cycle = itertools.cycle(TrialStatus)
-        made = [make_trial(number, status=next(cycle), score=None) for number in range(12)]
-        trials.add("opt_1", made)
-        for place, status in enumerate(TrialStatus):
-            page = trials.page("opt_1", after=2, limit=2, status=status)
-            assert [trial.number for trial in page] == [3 + place, 6 + place]
-
-    def test_trials_of_one_optimization(self, trials: TrialStore) -> None:
-        """Two optimizations may have trials of the same numbers."""
-        trials.add("opt_1", [make_trial(0)])
-        trials.add("opt_2", [make_trial(0, score=0.5)])
-        assert trials.page("opt_1", after=BEFORE_THE_FIRST, limit=9) == [make_trial(0)]
-        assert trials.page("opt_2", after=BEFORE_THE_FIRST, limit=9) == [make_trial(0, score=0.5)]
-        assert trials.page("opt_3", after=BEFORE_THE_FIRST, limit=9) == []
-
-    @exactly
-    @given(given_params=params, figures=metrics, score=st.none() | reals, status=st.sampled_from(TrialStatus))
-    def test_trial_exactly(self, trials: TrialStore, given_params, figures, score, status) -> None:
-        """Parameters keep kind and order, figures every bit, what is undefined stays so."""
-        number = next(ids)
-        trial = Trial(number=number, params=given_params, status=status, score=score, metrics=figures)
-        trials.add("opt_1", [trial])
-        assert exact(trials.page("opt_1", after=number - 1, limit=1)) == exact([trial])
-
-    def test_find_trial(self, trials: TrialStore) -> None:
-        """A trial is found by its parameters alone, all of them, whatever order they are named in."""
-        made = [make_trial(number, params={"a": number, "b": number / 2}) for number in range(150)]
-        trials.add("opt_1", made)
-        assert exact(trials.find("opt_1", {"b": 50.0, "a": 100})) == exact(made[100])
-        for absent in ({"a": 100}, {"a": 100, "b": 51.0}, {"a": 100, "b": 50.0, "c": 1}, {}):
-            assert trials.find("opt_1", absent) is None
-        assert trials.find("opt_2", {"a": 100, "b": 50.0}) is None
-
-    @pytest.mark.parametrize("value", [1, 1.0, True, "1"])
-    def test_find_trial_of_a_kind(self, trials: TrialStore, value: ParameterValue) -> None:
-        """1, 1.0, True and "1" are different parameters."""
-        trials.add("opt_1", [make_trial(0, params={"a": value})])
-        for other in (1, 1.0, True, "1"):
-            found = trials.find("opt_1", {"a": other})
-            assert (found is not None) == (type(other) is type(value))
-
-    def test_trials_are_snapshots(self, trials: TrialStore) -> None:
-        """Changing a trial that was given or returned does not change what is stored."""
-        trial = make_trial(0)
-        trials.add("opt_1", [trial])
-        trial.params.clear()
-        trials.page("opt_1", after=BEFORE_THE_FIRST, limit=1)[0].params.clear()
-        trials.find("opt_1", make_trial(0).params).params.clear()
-        assert trials.page("opt_1", after=BEFORE_THE_FIRST, limit=1) == [make_trial(0)]
 
 
 class ReportStoreContract:

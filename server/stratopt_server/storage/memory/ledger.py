@@ -1,0 +1,38 @@
+"""The ledger of trials in memory."""
+
+from collections.abc import Sequence
+
+from stratopt_server.domain.ledger import LedgerKey
+from stratopt_server.storage.memory.tables import LedgerMarket, Memory, one_at_a_time
+
+
+@one_at_a_time
+class MemoryLedger:
+    """Distinct trials by code lineage and market, of every job there was."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def link(self, code_hash: str, *, to: str) -> None:
+        """Note that a code replaces another: from now on both are of one lineage, if the first had none."""
+        with self._memory.transaction():
+            lineages = self._memory.tables.lineages
+            lineages.setdefault(code_hash, lineages.setdefault(to, to))
+
+    def add(self, key: LedgerKey, digests: Sequence[bytes]) -> None:
+        """Count these trials; those that were counted before change nothing."""
+        with self._memory.transaction():
+            tables = self._memory.tables
+            tables.lineages.setdefault(key.code_hash, key.code_hash)
+            tables.ledger[self._market(key)] = self._counted(key) | frozenset(digests)
+
+    def count(self, key: LedgerKey) -> int:
+        """Return how many distinct trials of the key's lineage there are on its market."""
+        return len(self._counted(key))
+
+    def _counted(self, key: LedgerKey) -> frozenset[bytes]:
+        return self._memory.tables.ledger.get(self._market(key), frozenset())
+
+    def _market(self, key: LedgerKey) -> LedgerMarket:
+        lineage = self._memory.tables.lineages.get(key.code_hash, key.code_hash)
+        return lineage, key.exchange, key.symbol, key.timeframe

@@ -1,0 +1,129 @@
+"""What every storage promises of the ledger of trials.
+
+Subclass with a `storage` fixture that gives an empty one.
+"""
+
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from storage_tools import at_once, exactly
+
+from stratopt_server.domain.ledger import DIGEST_BYTES, LedgerKey
+from stratopt_server.domain.ports import Ledger, Storage
+
+KEY = LedgerKey("code a", "binance", "BTC/USDT", "1h")
+
+
+def of_code(code_hash: str) -> LedgerKey:
+    """The same market, for another code."""
+    return replace(KEY, code_hash=code_hash)
+
+
+def digests(first: int, stop: int) -> list[bytes]:
+    """Names of different trials."""
+    return [number.to_bytes(DIGEST_BYTES, "little") for number in range(first, stop)]
+
+
+class LedgerContract:
+    """Distinct trials by code lineage and market."""
+
+    @pytest.fixture
+    def ledger(self, storage: Storage) -> Ledger:
+        """The ledger."""
+        return storage.ledger
+
+    def test_each_counts_once(self, ledger: Ledger) -> None:
+        """A trial counts once, however often it is added, in one call or several."""
+        assert ledger.count(KEY) == 0
+        ledger.add(KEY, digests(0, 10) + digests(5, 10))
+        assert ledger.count(KEY) == 10
+        ledger.add(KEY, digests(5, 15))
+        ledger.add(KEY, [])
+        assert ledger.count(KEY) == 15
+
+    def test_many(self, ledger: Ledger) -> None:
+        """Thousands are counted at once."""
+        ledger.add(KEY, digests(0, 2_500))
+        ledger.add(KEY, digests(2_000, 5_000))
+        assert ledger.count(KEY) == 5_000
+
+    @pytest.mark.parametrize("name", ["code_hash", "exchange", "symbol", "timeframe"])
+    def test_markets_apart(self, ledger: Ledger, name: str) -> None:
+        """Each code, exchange, symbol and timeframe is counted on its own."""
+        other = replace(KEY, **{name: "other"})
+        ledger.add(KEY, digests(0, 3))
+        assert ledger.count(other) == 0
+        ledger.add(other, digests(0, 2))
+        assert (ledger.count(KEY), ledger.count(other)) == (3, 2)
+
+    def test_code_that_replaces_another(self, ledger: Ledger) -> None:
+        """What was tried with the old code counts for the new, and the other way round, on every market."""
+        elsewhere = replace(KEY, symbol="ETH/USDT")
+        ledger.add(KEY, digests(0, 3))
+        ledger.link("code b", to="code a")
+        assert ledger.count(of_code("code b")) == 3
+        ledger.add(of_code("code b"), digests(2, 5))
+        ledger.add(replace(elsewhere, code_hash="code b"), digests(0, 1))
+        assert ledger.count(KEY) == ledger.count(of_code("code b")) == 5
+        assert ledger.count(elsewhere) == 1
+
+    def test_code_with_a_past(self, ledger: Ledger) -> None:
+        """A code that was counted, or linked, before keeps its lineage, and what was counted of it."""
+        ledger.add(of_code("code b"), digests(0, 2))
+        ledger.link("code b", to="code a")
+        ledger.add(KEY, digests(0, 3))
+        assert (ledger.count(KEY), ledger.count(of_code("code b"))) == (3, 2)
+        ledger.link("code c", to="code b")
+        ledger.link("code c", to="code a")
+        assert ledger.count(of_code("code c")) == 2
+
+    def test_code_that_was_replaced_stays(self, ledger: Ledger) -> None:
+        """A code to which others were linked is not moved from under them."""
+        ledger.link("code b", to="code a")
+        ledger.link("code a", to="code z")
+        ledger.add(KEY, digests(0, 3))
+        assert ledger.count(of_code("code b")) == 3
+        assert ledger.count(of_code("code z")) == 0
+
+    @exactly
+    @given(links=st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd")), max_size=8))
+    def test_links_hold(self, storage: Storage, ledger: Ledger, links: list[tuple[str, str]]) -> None:
+        """After any links no two codes that were of one lineage have come apart."""
+
+        def alike() -> set[tuple[str, str]]:
+            pairs = [(one, other) for one in "abcd" for other in "abcd"]
+            return {
+                (one, other)
+                for one, other in pairs
+                if ledger.count(of_code(one)) == ledger.count(of_code(other)) > 0
+            }
+
+        with suppress(KeyError), storage.transaction():  # each example begins anew
+            for one, other in links:
+                before = alike()
+                ledger.link(one, to=other)
+                for place, code in enumerate("abcd"):
+                    ledger.add(of_code(code), digests(100 * place, 100 * place + 1))
+                assert before <= alike()
+            raise KeyError
+
+    def test_nothing_stays_of_what_fails(self, storage: Storage, ledger: Ledger) -> None:
+        """A transaction that raises counts nothing and links nothing."""
+        ledger.add(KEY, digests(0, 1))
+        with suppress(KeyError), storage.transaction():
+            ledger.link("code b", to="code a")
+            ledger.add(KEY, digests(1, 5))
+            raise KeyError
+        assert ledger.count(KEY) == 1
+        assert ledger.count(of_code("code b")) == 0
+
+    def test_added_at_once(self, storage: Storage, ledger: Ledger) -> None:
+        """Several threads that count trials of a market nobody has counted on lose none."""
+        keys = [KEY, replace(KEY, symbol="ETH/USDT")] * 2
+        calls = [partial(ledger.add, key, digests(place, place + 20)) for place, key in enumerate(keys)]
+        at_once(*calls, leave=storage.close)
+        assert (ledger.count(KEY), ledger.count(keys[1])) == (22, 22)
