@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from stratopt_server.domain.jobs import BacktestResult, BracketRun, JobStatus, Progress
+from stratopt_server.domain.ledger import LedgerKey, TrialDigests
 from stratopt_server.domain.market import Bars
 from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.report import Report
@@ -34,6 +35,7 @@ def run_backtest(context: JobContext, spec: BacktestSpec) -> None:
     with context.storage.transaction():
         context.storage.jobs.record(job.id, job.attempt, progress=done)
         context.storage.reports.add(job, result, html, now=now)
+        context.storage.ledger.add(LedgerKey.of(spec.scenario), [TrialDigests(spec.scenario).of(spec.params)])
         context.storage.jobs.finish(
             job.id,
             JobStatus.SUCCEEDED,

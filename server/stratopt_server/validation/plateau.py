@@ -1,7 +1,7 @@
 """Whether a score stands on a plateau or on a peak: the trials around it in the search space.
 
-Neighbours of a grid search are the points one step away in any direction (Chebyshev distance 1); of any other,
-whose trials lie scattered, the 20 nearest by ranks along each axis.
+Neighbours of a grid search are the points one step away in any direction (Chebyshev distance 1); of any
+other, whose trials lie scattered, the 20 nearest by ranks along each axis.
 """
 
 from dataclasses import dataclass
