@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import itertools
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from stratopt.v1.optimization_pb2 import Optimization
 from stratopt_client import (
     Client,
     FailedPrecondition,
-    InvalidArgument,
+    InvalidRequest,
     OptimizationHandle,
     ResourceExhausted,
 )
@@ -94,7 +95,7 @@ async def test_walk_forward_is_the_default(searcher: Client) -> None:
     assert found.validation.method == optimization_pb2.VALIDATION_METHOD_WALK_FORWARD
     windows = found.walk_forward.windows
     assert [window.number for window in windows] == [0, 1, 2, 3, 4]
-    for window, later in zip(windows, windows[1:], strict=False):
+    for window, later in itertools.pairwise(windows):
         assert window.train_end_date.seconds < window.test_start_date.seconds
         assert later.test_start_date.seconds - window.test_end_date.seconds == 3_600
     assert windows[-1].test_end_date == found.end_date
@@ -208,7 +209,7 @@ async def test_extend(searcher: Client) -> None:
     handle = await searcher.optimizations.start(**SEARCH)
     before = await handle.result(timeout=120)
     first = await trials_of(searcher, handle.id)
-    with pytest.raises(InvalidArgument) as refusal:
+    with pytest.raises(InvalidRequest) as refusal:
         await handle.extend(60)
     assert refusal.value.violations[0].field == "max_iterations"
     extended = await handle.extend(90)
@@ -240,7 +241,7 @@ async def test_trials_are_sorted_and_exported(searcher: Client, tmp_path: Path) 
     assert best["sharpe_ratio"] == found.best.trial.metrics.sharpe_ratio
     assert best["params_fast_period"] == found.best.trial.params["fast_period"].integer
     assert float(rows[found.best.trial.number]["score"]) == found.best.trial.score
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidRequest):
         await trials_of(searcher, found.id, order_by="beauty")
 
 

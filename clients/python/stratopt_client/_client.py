@@ -27,12 +27,17 @@ class Client:
         *,
         deadline_seconds: float = DEADLINE_SECONDS,
         transfer_deadline_seconds: float = TRANSFER_DEADLINE_SECONDS,
+        caller: str = "",
     ) -> None:
-        """Connect at the first call; `transfer_deadline_seconds` is for imports, reports and approvals."""
+        """Connect at the first call; `transfer_deadline_seconds` is for imports, reports and approvals.
+
+        `caller` is who calls: jobs of different callers take turns in the queue.
+        """
         self._connection = Connection(
             target,
             deadline_seconds=deadline_seconds,
             transfer_deadline_seconds=transfer_deadline_seconds,
+            caller=caller,
         )
         self.strategies = Strategies(self._connection)
         self.market_data = MarketData(self._connection)

@@ -14,6 +14,9 @@ DEADLINE_SECONDS = 30.0
 TRANSFER_DEADLINE_SECONDS = 600.0
 """How long the upload of a file, the download of a report or the gathering of evidence may take."""
 
+CALLER_KEY = "stratopt-caller"
+"""Metadata key under which callers name themselves, so that they take turns in the queue."""
+
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
@@ -21,12 +24,15 @@ Response = TypeVar("Response")
 class Connection:
     """A channel and the deadlines of the calls made on it."""
 
-    def __init__(self, target: str, *, deadline_seconds: float, transfer_deadline_seconds: float) -> None:
-        """Connect at the first call."""
+    def __init__(
+        self, target: str, *, deadline_seconds: float, transfer_deadline_seconds: float, caller: str
+    ) -> None:
+        """Connect at the first call; `caller` is who calls, empty for nobody in particular."""
         self.target = target
         self.deadline_seconds = deadline_seconds
         self.transfer_deadline_seconds = transfer_deadline_seconds
         self.channel = open_channel(target)
+        self._metadata = ((CALLER_KEY, caller),) if caller else ()
 
     async def call(
         self,
@@ -37,7 +43,9 @@ class Connection:
     ) -> Response:
         """Make a plain call; one that works long on the server brings its own deadline."""
         with told_apart(self.target):
-            return await method(request, timeout=deadline_seconds or self.deadline_seconds)
+            return await method(
+                request, timeout=deadline_seconds or self.deadline_seconds, metadata=self._metadata
+            )
 
     async def download(
         self, method: grpc.aio.UnaryStreamMultiCallable[Request, Response], request: Request

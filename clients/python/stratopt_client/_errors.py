@@ -55,6 +55,7 @@ class StratoptError(Exception):
         reason: str,
         metadata: Mapping[str, str] | None = None,
         violations: Iterable[Violation] = (),
+        retry_after_seconds: float | None = None,
     ) -> None:
         """Keep the facts as facts; the message is for people."""
         super().__init__(message)
@@ -63,6 +64,8 @@ class StratoptError(Exception):
         self.reason = reason
         self.metadata = dict(metadata or {})
         self.violations = tuple(violations)
+        self.retry_after_seconds = retry_after_seconds
+        """When the server asks to try again; None where it does not say."""
 
     def __str__(self) -> str:
         """Name every field that is wrong, a line each; else say the message."""
@@ -106,7 +109,7 @@ class FailedPrecondition(StratoptError):
 
 
 class ResourceExhausted(StratoptError):
-    """A limit of the server is reached."""
+    """A limit of the server is reached; `retry_after_seconds` says when there may be room again."""
 
 
 class Unavailable(StratoptError):
@@ -186,6 +189,7 @@ def _known(error: grpc.aio.AioRpcError, target: str) -> StratoptError | None:
                 reason=info.reason,
                 metadata=info.metadata,
                 violations=_violations(details),
+                retry_after_seconds=_retry_after(details),
             )
     if error.code() is grpc.StatusCode.UNAVAILABLE:
         # Nobody was there to say it in our words: the connection itself is what failed.
@@ -201,11 +205,24 @@ def _details(error: grpc.aio.AioRpcError) -> Iterator[object]:
         # Code or message in the details contradict the status: not written by our server.
         return
     for packed in status.details if status else ():
-        for kind in (error_details_pb2.ErrorInfo, error_details_pb2.BadRequest):
+        for kind in (
+            error_details_pb2.ErrorInfo,
+            error_details_pb2.BadRequest,
+            error_details_pb2.RetryInfo,
+        ):
             if packed.Is(kind.DESCRIPTOR):
                 unpacked = kind()
                 packed.Unpack(unpacked)
                 yield unpacked
+
+
+def _retry_after(details: Iterable[object]) -> float | None:
+    """Return the delay that the details ask for, None where they do not."""
+    for detail in details:
+        if isinstance(detail, error_details_pb2.RetryInfo):
+            milliseconds: int = detail.retry_delay.ToMilliseconds()
+            return milliseconds / 1000
+    return None
 
 
 def _violations(details: Iterable[object]) -> Iterator[Violation]:

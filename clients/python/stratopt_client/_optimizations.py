@@ -1,24 +1,30 @@
 """Optimizations: start them, find them, follow them."""
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Unpack
 
-from stratopt.v1 import optimization_pb2
 from stratopt.v1.optimization_pb2 import Optimization, Trial
 from stratopt.v1.optimization_service_pb2 import (
     CancelOptimizationRequest,
+    ExportTrialsRequest,
+    ExtendOptimizationRequest,
     GetOptimizationRequest,
     ListOptimizationsRequest,
     ListTrialsRequest,
+    PauseOptimizationRequest,
+    ResumeOptimizationRequest,
+    TrialFileFormat,
     WatchOptimizationRequest,
     WatchOptimizationResponse,
 )
 from stratopt.v1.optimization_service_pb2_grpc import OptimizationServiceStub
 from stratopt_client._connection import Connection
-from stratopt_client._options import JobFilter, OptimizationOptions, TrialStatus
+from stratopt_client._download import save
+from stratopt_client._options import JobFilter, OptimizationOptions, TrialFormat, TrialStatus
 from stratopt_client._pages import Page, Pager
 from stratopt_client._params import ParamRanges
-from stratopt_client._requests import job_filter, new_request_id, start_optimization
+from stratopt_client._requests import job_filter, list_trials, new_request_id, start_optimization
 from stratopt_client._shape import Shape
 from stratopt_client._watch import Stream, optimization_result, watch
 
@@ -70,22 +76,60 @@ class OptimizationHandle:
         request = CancelOptimizationRequest(request_id=new_request_id(), optimization_id=self.id)
         return (await self._connection.call(self._stub.CancelOptimization, request)).optimization
 
-    def trials(self, *, status: TrialStatus | None = None) -> Pager[Trial]:
-        """Return what was tried, in order: iterate with `async for`, or take pages."""
-        shape = Shape()
-        wanted = optimization_pb2.TrialStatus.Value(
-            shape.word("status", status, optimization_pb2.TrialStatus.DESCRIPTOR)
+    async def pause(self) -> Optimization:
+        """Stop it for a while and return it, paused; FailedPrecondition if it has ended."""
+        request = PauseOptimizationRequest(request_id=new_request_id(), optimization_id=self.id)
+        return (await self._connection.call(self._stub.PauseOptimization, request)).optimization
+
+    async def resume(self) -> Optimization:
+        """Put it back in the queue after a pause and return it; FailedPrecondition if it has ended."""
+        request = ResumeOptimizationRequest(request_id=new_request_id(), optimization_id=self.id)
+        return (await self._connection.call(self._stub.ResumeOptimization, request)).optimization
+
+    async def extend(self, max_iterations: int) -> Optimization:
+        """Have it go on behind its trials, up to `max_iterations`, and return it.
+
+        FailedPrecondition unless it succeeded or was cancelled.
+        """
+        request = ExtendOptimizationRequest(
+            request_id=new_request_id(), optimization_id=self.id, max_iterations=max_iterations
         )
-        shape.refuse_if_any()
+        return (await self._connection.call(self._stub.ExtendOptimization, request)).optimization
+
+    def trials(
+        self,
+        *,
+        status: TrialStatus | None = None,
+        window: int | None = None,
+        order_by: str | None = None,
+    ) -> Pager[Trial]:
+        """Return what was tried: iterate with `async for`, or take pages.
+
+        Of the search that finds the best unless a `window` of a walk-forward is named; in order of number
+        unless `order_by` names a figure, e.g. `"sharpe_ratio desc"`.
+        """
+        found = list_trials(self.id, status=status, window=window, order_by=order_by)
 
         async def fetch(size: int, token: str) -> Page[Trial]:
-            request = ListTrialsRequest(
-                optimization_id=self.id, page_size=size, page_token=token, status=wanted
-            )
+            request = ListTrialsRequest()
+            request.CopyFrom(found)
+            request.page_size, request.page_token = size, token
             response = await self._connection.call(self._stub.ListTrials, request)
             return Page(response.trials, response.next_page_token)
 
         return Pager(fetch, page_size=TRIALS_PAGE_SIZE)
+
+    async def export_trials(self, path: str | Path, *, format: TrialFormat = "csv") -> int:  # noqa: A002 - as imports have it
+        """Write every trial to a file, windows' trials included, and return its size in bytes.
+
+        The file has a row a trial, each parameter and each metric in a column of its own.
+        """
+        shape = Shape()
+        word = shape.word("format", format, TrialFileFormat.DESCRIPTOR)
+        shape.refuse_if_any()
+        request = ExportTrialsRequest(optimization_id=self.id, format=TrialFileFormat.Value(word))
+        parts = self._connection.download(self._stub.ExportTrials, request)
+        return await save(Path(path), (part.chunk async for part in parts))
 
     def _open_watch(self, after_sequence: int) -> Stream[WatchOptimizationResponse]:
         return self._stub.WatchOptimization(

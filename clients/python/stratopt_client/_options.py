@@ -4,8 +4,8 @@ Every one may be left out or be None: the server, or the strategy, then has its 
 """
 
 import difflib
-from collections.abc import Callable, Iterable
-from typing import Literal, TypedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, Required, TypedDict
 
 from stratopt_client._params import Params
 from stratopt_client._times import When
@@ -20,18 +20,22 @@ Funding = Iterable[tuple[When, float]]
 """When longs pay shorts, and how much of the position's value; negative where shorts pay longs."""
 FillModel = Literal["touch", "through", "volume", "touch_path"]
 """When a resting limit order of a grid fills inside a bar."""
-Target = Literal["sharpe", "return", "drawdown"]
+Target = Literal["sharpe", "return", "drawdown", "sortino", "calmar", "profit_factor"]
 """What a search makes best."""
-Algorithm = Literal["grid", "random"]
+Algorithm = Literal["grid", "random", "genetic", "bayesian", "sobol", "nsga2", "tpe"]
 """How a search chooses; None lets the server choose."""
+ValidationMethod = Literal["walk_forward", "holdout", "none"]
+"""How a search is tested on bars that it does not see."""
 Format = Literal["parquet", "csv"]
 """How a file of bars is written; None lets the server tell from its first bytes."""
-Status = Literal["pending", "running", "succeeded", "failed", "cancelled"]
+Status = Literal["pending", "running", "succeeded", "failed", "cancelled", "paused"]
 """Where a job stands."""
 TrialStatus = Literal["ok", "too_few_trades", "undefined"]
 """Whether a trial can be the best one."""
 ReportOrder = Literal["sharpe", "return", "drawdown"]
 """What a list of reports begins with: the best by one figure; None is the newest."""
+TrialFormat = Literal["csv", "parquet"]
+"""How a file of trials is written."""
 Outcome = Literal["approve", "reject"]
 """What a decision came to."""
 ImportProgress = Callable[[int, int], None]
@@ -77,6 +81,8 @@ class RunOptions(TypedDict, total=False):
     """Of grids alone, as is the next."""
     participation: float | None
     """Largest share of a bar's volume that fills under the fill model `volume`."""
+    priority: int | None
+    """Place in the queue, -10 to 10: of pending jobs those of higher priority run first."""
     request_id: str | None
     """The same id again gives the same answer; where none is given the client makes one."""
 
@@ -87,14 +93,53 @@ class BacktestOptions(RunOptions, total=False):
     params: Params | None
 
 
+class Objective(TypedDict, total=False):
+    """One of several figures to make best at once."""
+
+    target: Required[Target]
+    weight: float | None
+    """All of them have one: their weighted sum is made largest. None has: the answer is a Pareto front."""
+
+
+class ValidationOptions(TypedDict, total=False):
+    """How a search is tested on bars that it does not see."""
+
+    method: ValidationMethod | None
+    windows: int | None
+    """Of a walk-forward, as are the next two."""
+    rolling: bool | None
+    purge_bars: int | None
+    holdout: float | None
+    """Share of the bars that a holdout holds out."""
+
+
+class StopRuleOptions(TypedDict, total=False):
+    """When a search stops before it has made all its trials."""
+
+    time_budget_seconds: float | None
+    target_score: float | None
+    plateau: bool | None
+    """Once the score no longer rises."""
+
+
 class OptimizationOptions(RunOptions, total=False):
     """How to search."""
 
     optimization_target: Target | None
+    objectives: Sequence[Target | Objective] | None
+    """Two to four figures, in place of optimization_target."""
+    constraints: Sequence[str] | None
+    """Relations between parameters, e.g. `fast_period * 2 < slow_period`."""
     max_iterations: int | None
     algorithm: Algorithm | None
     seed: int | None
+    validation: ValidationMethod | ValidationOptions | None
+    """Left out: a walk-forward of five windows."""
     holdout: float | None
+    """Short for a validation: a share of the bars to hold out, 0 for none."""
+    stop_rule: StopRuleOptions | None
+    initial_params: Sequence[Params] | None
+    """Sets to try first."""
     min_trades: int | None
     fixed_params: Params | None
 

@@ -3,11 +3,12 @@
 import uuid
 from collections.abc import Mapping
 
+from stratopt.v1 import optimization_pb2
 from stratopt.v1.backtest_service_pb2 import ListReportsRequest, ReportOrder, StartBacktestRequest
 from stratopt.v1.job_pb2 import JobStatus
 from stratopt.v1.market_data_service_pb2 import FileFormat, ImportHeader
 from stratopt.v1.optimization_pb2 import Algorithm, OptimizationTarget
-from stratopt.v1.optimization_service_pb2 import StartOptimizationRequest
+from stratopt.v1.optimization_service_pb2 import ListTrialsRequest, StartOptimizationRequest
 from stratopt.v1.run_pb2 import Fill
 from stratopt.v1.strategy_pb2 import Strategy
 from stratopt.v1.strategy_service_pb2 import UpdateStrategyRequest
@@ -19,10 +20,18 @@ from stratopt_client._options import (
     ReportFilter,
     RunOptions,
     StrategyFields,
+    TrialStatus,
     refuse_unknown,
 )
 from stratopt_client._params import params_to_proto, ranges_to_proto
-from stratopt_client._shape import UINT64, Shape
+from stratopt_client._searching import (
+    objectives_to_proto,
+    sets_to_proto,
+    stop_rule_to_proto,
+    texts_to_proto,
+    validation_to_proto,
+)
+from stratopt_client._shape import INT32, UINT64, Shape
 from stratopt_client._times import moment_to_proto
 from stratopt_client._trading import costs_to_proto, trading_to_proto
 
@@ -61,8 +70,29 @@ def start_optimization(
         seed=shape.whole("seed", options.get("seed"), within=UINT64),
         holdout=shape.number("holdout", options.get("holdout")),
         min_trades=shape.whole("min_trades", options.get("min_trades")),
+        objectives=objectives_to_proto(shape, options.get("objectives")),
+        constraints=texts_to_proto(shape, "constraints", options.get("constraints")),
+        validation=validation_to_proto(shape, options.get("validation")),
+        stop_rule=stop_rule_to_proto(shape, options.get("stop_rule")),
+        initial_params=sets_to_proto(shape, options.get("initial_params")),
     )
     _fill_run(shape, request, symbol, strategy_id, options)
+    shape.refuse_if_any()
+    return request
+
+
+def list_trials(
+    optimization_id: str, *, status: TrialStatus | None, window: int | None, order_by: str | None
+) -> ListTrialsRequest:
+    """Return the request for the first page, or raise InvalidInput with every argument that is wrong."""
+    shape = Shape()
+    word = shape.word("status", status, optimization_pb2.TrialStatus.DESCRIPTOR)
+    request = ListTrialsRequest(
+        optimization_id=optimization_id,
+        status=optimization_pb2.TrialStatus.Value(word),
+        window=shape.whole("window", window, within=INT32),
+        order_by=shape.text("order_by", order_by),
+    )
     shape.refuse_if_any()
     return request
 
@@ -175,4 +205,5 @@ def _fill_run(
     cash = shape.number("initial_cash", options.get("initial_cash"))
     if cash is not None:
         request.initial_cash = cash
+    request.priority = shape.whole("priority", options.get("priority"), within=INT32) or 0
     request.fill = Fill.Value(shape.word("fill", options.get("fill"), Fill.DESCRIPTOR))

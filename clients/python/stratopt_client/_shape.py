@@ -7,6 +7,7 @@ from google.protobuf.descriptor import EnumDescriptor
 
 from stratopt_client._errors import InvalidInput, Violation
 
+INT32 = range(-(2**31), 2**31)
 INT64 = range(-(2**63), 2**63)
 UINT64 = range(2**64)
 

@@ -1,6 +1,7 @@
 """Handles and lists of the sync face."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from stratopt.v1.backtest_pb2 import Backtest, SeriesChunk, Trade
@@ -10,7 +11,7 @@ from stratopt.v1.optimization_service_pb2 import WatchOptimizationResponse
 from stratopt_client._backtests import BacktestHandle
 from stratopt_client._loop import BackgroundLoop
 from stratopt_client._optimizations import OptimizationHandle
-from stratopt_client._options import TrialStatus
+from stratopt_client._options import TrialFormat, TrialStatus
 from stratopt_client._pages import Page, Pager
 
 Row = TypeVar("Row")
@@ -102,6 +103,29 @@ class SyncOptimizationHandle:
         """Stop it and return it; its trials are kept."""
         return self._loop.run(self._handle.cancel())
 
-    def trials(self, *, status: TrialStatus | None = None) -> SyncPager[Trial]:
+    def pause(self) -> Optimization:
+        """Stop it for a while and return it, paused; FailedPrecondition if it has ended."""
+        return self._loop.run(self._handle.pause())
+
+    def resume(self) -> Optimization:
+        """Put it back in the queue after a pause and return it; FailedPrecondition if it has ended."""
+        return self._loop.run(self._handle.resume())
+
+    def extend(self, max_iterations: int) -> Optimization:
+        """Have it go on behind its trials, up to `max_iterations`, and return it."""
+        return self._loop.run(self._handle.extend(max_iterations))
+
+    def trials(
+        self,
+        *,
+        status: TrialStatus | None = None,
+        window: int | None = None,
+        order_by: str | None = None,
+    ) -> SyncPager[Trial]:
         """Return what was tried, in order."""
-        return SyncPager(self._loop, self._handle.trials(status=status))
+        pager = self._handle.trials(status=status, window=window, order_by=order_by)
+        return SyncPager(self._loop, pager)
+
+    def export_trials(self, path: str | Path, *, format: TrialFormat = "csv") -> int:  # noqa: A002 - as imports have it
+        """Write every trial to a file and return its size in bytes."""
+        return self._loop.run(self._handle.export_trials(path, format=format))

@@ -191,14 +191,19 @@ class SyncClient:
         *,
         deadline_seconds: float = DEADLINE_SECONDS,
         transfer_deadline_seconds: float = TRANSFER_DEADLINE_SECONDS,
+        caller: str = "",
     ) -> None:
-        """Connect at the first call; `transfer_deadline_seconds` is for imports, reports and approvals."""
+        """Connect at the first call; `transfer_deadline_seconds` is for imports, reports and approvals.
+
+        `caller` is who calls: jobs of different callers take turns in the queue.
+        """
 
         async def opened() -> Client:
             return Client(
                 target,
                 deadline_seconds=deadline_seconds,
                 transfer_deadline_seconds=transfer_deadline_seconds,
+                caller=caller,
             )
 
         self._loop = BackgroundLoop()
