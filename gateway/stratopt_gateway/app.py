@@ -9,7 +9,16 @@ from stratopt_client import Client
 from stratopt_gateway import openapi, problems
 from stratopt_gateway.limits import BodyLimit
 from stratopt_gateway.observing import Observed, Observing
-from stratopt_gateway.routes import approvals, backtests, health, metrics, optimizations, reports, strategies
+from stratopt_gateway.routes import (
+    approvals,
+    backtests,
+    health,
+    metrics,
+    optimizations,
+    reports,
+    strategies,
+    trials,
+)
 from stratopt_gateway.settings import Settings
 from stratopt_gateway.sse import Streams
 
@@ -53,7 +62,7 @@ def make_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.streams = Streams(streams_max=settings.streams_max)
     app.state.observed = Observed()
-    for routes in (health, strategies, approvals, backtests, optimizations, reports, metrics):
+    for routes in (health, strategies, approvals, backtests, optimizations, trials, reports, metrics):
         app.include_router(routes.router)
     problems.install(app)
     openapi.install(app)

@@ -17,6 +17,7 @@ SEARCH = {
     "param_ranges": {"fast_period": [2, 60], "slow_period": [61, 400], "signal_threshold": [0.0, 0.02]},
     "max_iterations": 3_000,
     "algorithm": "random",
+    "holdout": 0.3,
     "seed": 11,
 }
 

@@ -38,6 +38,11 @@ ROUTES = {
     "/api/optimization/status": {"get"},
     "/api/optimization/{optimization_id}/events": {"get"},
     "/api/optimization/{optimization_id}/cancel": {"post"},
+    "/api/optimization/{optimization_id}/pause": {"post"},
+    "/api/optimization/{optimization_id}/resume": {"post"},
+    "/api/optimization/{optimization_id}/extend": {"post"},
+    "/api/optimization/{optimization_id}/trials": {"get"},
+    "/api/optimization/{optimization_id}/trials/export": {"get"},
     "/api/reports": {"get"},
     "/api/reports/{report_id}": {"get"},
     "/api/reports/{report_id}/html": {"get"},
@@ -55,6 +60,8 @@ CAN_BE_UNFIT = {
     ("post", "/api/strategies/approve"),
     ("post", "/api/optimization/start"),
     ("get", "/api/optimization/status"),
+    ("post", "/api/optimization/{optimization_id}/extend"),
+    ("get", "/api/optimization/{optimization_id}/trials"),
     ("get", "/api/reports"),
     ("get", "/api/reports/{report_id}"),
 }
@@ -123,7 +130,8 @@ def test_request_examples_have_their_own_shape(http: httpx.Client) -> None:
     schemas = http.get("/openapi.json").json()["components"]["schemas"]
     search = schemas["StartOptimization"]["properties"]
     assert search["max_iterations"]["default"] == 100
-    assert search["optimization_target"]["enum"] == ["sharpe", "return", "drawdown"]
+    targets = search["optimization_target"]["anyOf"][0]["enum"]
+    assert targets == ["sharpe", "return", "drawdown", "sortino", "calmar", "profit_factor"]
     assert schemas["StartBacktest"]["required"] == ["symbol", "strategy_id", "start_date", "end_date"]
     for name in ("BacktestStarted", "OptimizationStarted"):
         estimate = schemas[name]["properties"]["estimated_time"]

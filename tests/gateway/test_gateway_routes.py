@@ -151,10 +151,17 @@ def test_optimization_from_start_to_best(http: httpx.Client, walk: str) -> None:
     assert started["estimated_time"] >= 1
     assert 0 <= started["progress"] <= 1
     found = done(http, "/api/optimization/status", optimization_id=started["optimization_id"])
-    assert (found["progress"], found["max_iterations"], found["trials_done"]) == (1.0, 100, 100)
+    assert (found["progress"], found["max_iterations"], found["trials_done"]) == (1.0, 100, 600)
     assert found["optimization_target"] == "return"
     assert found["best"]["score"] == found["best"]["metrics"]["total_return"]
-    assert set(found["best"]["out_of_sample"]) == METRICS
+    assert found["validation"]["method"] == "walk_forward"
+    assert found["algorithm"] == "bayesian"
+    walked = found["walk_forward"]
+    assert set(walked["out_of_sample"]) == METRICS
+    assert len(walked["windows"]) == 5
+    assert set(walked["windows"][0]["best"]["out_of_sample"]) == METRICS
+    assert found["robust"]["neighbours"] > 0
+    assert found["trials_ever"] >= 100
     assert type(found["best"]["params"]["fast_period"]) is int
     assert found["param_ranges"]["slow_period"] == {"min": 25, "max": 100, "step": 1}
 
@@ -336,3 +343,44 @@ def test_documented_example_runs(http: httpx.Client, server: ServerProcess, tmp_
     assert list(bracket) == ["touch", "through", "volume"]
     assert bracket["through"] == ended["metrics"]
     assert bracket["touch"]["trade_count"] >= bracket["through"]["trade_count"] > 0
+
+
+def test_searches_are_steered(http: httpx.Client, walk: str) -> None:
+    """Pause, resume, extend; trials by any figure, and as a file."""
+    wanted = {
+        "symbol": walk,
+        "strategy_id": "ma_cross_v1.0",
+        "param_ranges": {"fast_period": [2, 20], "slow_period": [25, 100]},
+        "objectives": [{"target": "sharpe"}, {"target": "drawdown"}],
+        "constraints": ["fast_period * 3 < slow_period"],
+        "initial_params": [{"fast_period": 4, "slow_period": 60}],
+        "stop_rule": {"time_budget_seconds": 60.0},
+        "validation": {"method": "walk_forward", "windows": 2, "rolling": True},
+        "max_iterations": 30,
+        "priority": 3,
+    }
+    answer = http.post("/api/optimization/start", json=wanted, headers={"X-Stratopt-Caller": "scanner"})
+    assert answer.status_code == 200, answer.text
+    path = f"/api/optimization/{answer.json()['optimization_id']}"
+    assert http.post(f"{path}/pause").status_code in (200, 409), "it may have ended by then"
+    assert http.post(f"{path}/resume").status_code in (200, 409)
+    found = done(http, "/api/optimization/status", optimization_id=answer.json()["optimization_id"])
+    assert (found["priority"], found["caller"], found["algorithm"]) == (3, "scanner", "nsga2")
+    assert [one["target"] for one in found["objectives"]] == ["sharpe", "drawdown"]
+    assert found["validation"]["rolling"]
+    assert len(found["walk_forward"]["windows"]) == 2
+    assert found["pareto_front"][0]["metrics"]["sharpe_ratio"] == found["best"]["metrics"]["sharpe_ratio"]
+    extended = http.post(f"{path}/extend", json={"max_iterations": 40})
+    assert extended.status_code == 200, extended.text
+    done(http, "/api/optimization/status", optimization_id=found["optimization_id"])
+    page = http.get(f"{path}/trials", params={"order_by": "max_drawdown", "page_size": 10}).json()
+    falls = [trial["metrics"]["max_drawdown"] for trial in page["trials"]]
+    assert falls == sorted(falls)
+    assert len(falls) == 10
+    assert page["next_page_token"]
+    file = http.get(f"{path}/trials/export")
+    assert file.headers["content-type"].startswith("text/csv")
+    assert "attachment" in file.headers["content-disposition"]
+    assert len(file.text.splitlines()) == 1 + 3 * 40
+    parquet = http.get(f"{path}/trials/export", params={"format": "parquet"})
+    assert parquet.content.startswith(b"PAR1")

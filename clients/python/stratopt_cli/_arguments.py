@@ -1,12 +1,11 @@
 """The arguments and options of the commands, and the help that goes under a command."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 CONNECTION = "Connection and output"
-SEARCH = "How to search"
 
 Server = Annotated[
     str | None,
@@ -46,29 +45,6 @@ Ranges = Annotated[
 ]
 Html = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the report with its charts to this file.")
-]
-
-Target = Annotated[
-    Literal["sharpe", "return", "drawdown"],
-    typer.Option(help="What to make best.", rich_help_panel=SEARCH),
-]
-Iterations = Annotated[
-    int | None, typer.Option(help="Most trials made; 100 if not given.", rich_help_panel=SEARCH)
-]
-Algorithm = Annotated[
-    Literal["grid", "random"] | None,
-    typer.Option(help="Not given: grid if it fits into the trials, else random.", rich_help_panel=SEARCH),
-]
-Seed = Annotated[int | None, typer.Option(help="Makes a random search repeatable.", rich_help_panel=SEARCH)]
-Holdout = Annotated[
-    float | None,
-    typer.Option(
-        help="Share of the bars, at the end, that the search does not see; 0.3 if not given.",
-        rich_help_panel=SEARCH,
-    ),
-]
-MinTrades = Annotated[
-    int | None, typer.Option(help="Round trips a trial needs to be the best.", rich_help_panel=SEARCH)
 ]
 
 

@@ -9,7 +9,7 @@ from stratopt_cli._arguments import Html, Json, Server, Strategy, Symbol, Values
 from stratopt_cli._follow import follow_backtest
 from stratopt_cli._parse import params
 from stratopt_cli._render import backtest_views
-from stratopt_cli._run_flags import RunFlags, takes_run_flags
+from stratopt_cli._run_flags import RunFlags, takes
 from stratopt_cli._session import Session, session_of
 from stratopt_client import BacktestHandle, BacktestOptions, Client, to_dict
 
@@ -25,7 +25,7 @@ app = typer.Typer(no_args_is_help=True, help="Run a strategy over stored bars.")
         "stratopt backtest run grid_v1.2 RNDR/USDT --maker-fee 0.0002 --tick-size 0.001 --json",
     ),
 )
-@takes_run_flags
+@takes(run=RunFlags)
 def run_command(
     context: typer.Context,
     strategy: Strategy,
@@ -45,7 +45,7 @@ def run_command(
     options = BacktestOptions(**run.options(), params=params(param or ()))
 
     async def work() -> None:
-        async with Client(session.server) as client:
+        async with Client(session.server, caller=session.caller) as client:
             handle = await client.backtests.start(symbol, strategy, **options)
             await follow_backtest(session, handle)
             backtest = await handle.result()

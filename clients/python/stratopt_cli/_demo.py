@@ -24,7 +24,8 @@ from stratopt_cli._figures import percent
 from stratopt_cli._follow import follow_backtest
 from stratopt_cli._local_server import local_server
 from stratopt_cli._parse import file_name
-from stratopt_cli._render import import_views, metrics_table, optimization_views
+from stratopt_cli._render import import_views, metrics_table
+from stratopt_cli._render_search import optimization_views
 from stratopt_cli._serve import SERVER_MODULE
 from stratopt_cli._session import CommandFailed, Interrupted, Session, require, session_of
 from stratopt_cli._verdict import verdict

@@ -70,7 +70,7 @@ def duration(seconds: float) -> str:
 
 def score(target: str | None, value: float) -> str:
     """Show the value of an optimization's target."""
-    return ratio(value) if target == "sharpe" else percent(value)
+    return percent(value) if target in ("return", "drawdown") else ratio(value)
 
 
 def _short(value: ParamValue) -> str:

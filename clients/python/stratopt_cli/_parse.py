@@ -1,14 +1,15 @@
 """What users write on the command line, read."""
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import typer
 
-from stratopt_client import ParamRange, ParamValue
+from stratopt_client import Objective, ParamRange, ParamValue, Target
 
 Size = Literal["all_in"] | tuple[Literal["fraction", "fixed"], float]
 """How large an opening order is, as the client takes it."""
@@ -43,6 +44,35 @@ def file_name(path: Path) -> NamedFile:
 def params(written: Iterable[str]) -> dict[str, ParamValue]:
     """Read `name=value` each."""
     return {name: value(text) for name, text in _pairs(written, "--param", "fast_period=5")}
+
+
+def objectives(written: Iterable[str]) -> list[Objective]:
+    """Read `target=weight` or a target alone each."""
+    found: list[Objective] = []
+    for text in written:
+        target, equals, weight = (part.strip() for part in text.partition("="))
+        number = value(weight) if equals else None
+        if isinstance(number, str | bool):
+            raise typer.BadParameter(
+                f"{text!r}: a weight is a number, e.g. sharpe=0.7", param_hint="--objective"
+            )
+        # What a target may be is the client's to say.
+        found.append(Objective(target=cast("Target", target), weight=number))
+    return found
+
+
+def params_document(text: str) -> dict[str, ParamValue]:
+    """Read a JSON object of values by parameter."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise typer.BadParameter(
+            f"{text!r} is no JSON object; write for example '{{\"fast_period\": 5}}'",
+            param_hint="--start-from",
+        )
+    return document
 
 
 def ranges(written: Iterable[str]) -> dict[str, ParamRange]:

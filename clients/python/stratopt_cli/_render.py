@@ -64,7 +64,7 @@ _UNUSUAL = {
 def metrics_table(columns: Iterable[tuple[str, Metrics]], *, only: Collection[str] = ()) -> Table:
     """Return metrics side by side; `columns` are (title, metrics). `only` names the rows, none means all."""
     found = [(title, to_dict(metrics)) for title, metrics in columns]
-    table = _table("", *(title for title, _ in found))
+    table = plain_table("", *(title for title, _ in found))
     for title_column in table.columns[1:]:
         title_column.justify = "right"
     for name, label, shown in _ROWS:
@@ -77,37 +77,16 @@ def metrics_table(columns: Iterable[tuple[str, Metrics]], *, only: Collection[st
 
 def backtest_views(backtest: Backtest) -> Iterable[Text | Table]:
     """Return a succeeded backtest: what ran, what came of it, and of a grid what came of it otherwise."""
-    yield _heading(backtest)
+    yield heading(backtest)
     yield Text(f"params  {assigned(params_to_python(backtest.params))}")
-    yield from _terms(backtest)
+    yield from term_lines(backtest)
     yield metrics_table([("", backtest.metrics)])
-    yield from _unusual([("", backtest.metrics)])
+    yield from unusual([("", backtest.metrics)])
     if backtest.fill_bracket:
         yield Text("\nthe same run, from the kindest fills to the hardest:")
         runs = [(str(to_dict(run)["fill_model"]), run.metrics) for run in backtest.fill_bracket]
         yield metrics_table(runs, only=_BRACKET)
-        yield from _unusual(runs)
-
-
-def optimization_views(optimization: Optimization) -> Iterable[Text | Table]:
-    """Return a finished search: the best parameters, in and out of sample side by side."""
-    yield _heading(optimization)
-    found = to_dict(optimization)
-    yield Text(
-        f"{optimization.progress.done:,} trials, {found['algorithm']} search for the best "
-        f"{found['optimization_target']}, seed {optimization.seed}"
-    )
-    yield from _terms(optimization)
-    if optimization.HasField("best"):
-        best = optimization.best
-        yield Text("best    " + assigned(params_to_python(best.trial.params)), style="bold")
-        columns = [("in sample", best.trial.metrics)]
-        if best.HasField("out_of_sample"):
-            columns.append(("out of sample", best.out_of_sample))
-        yield metrics_table(columns)
-        yield from _unusual(columns)
-    for warning in optimization.warnings:
-        yield Text(f"note: {warning}")
+        yield from unusual(runs)
 
 
 def decision_views(decision: Decision) -> Iterable[Text | Table]:
@@ -119,7 +98,7 @@ def decision_views(decision: Decision) -> Iterable[Text | Table]:
     if shown["approval_criteria"]:
         yield Text(f"set otherwise than the policy has it: {assigned(shown['approval_criteria'])}")
     yield Text(_evidence(shown["evidence"]))
-    table = _table("gate", "result", "measured", "wanted")
+    table = plain_table("gate", "result", "measured", "wanted")
     for gate in decision.gates:
         passed = gate.result == GateResult.GATE_RESULT_PASSED
         result = str(to_dict(gate)["result"]).replace("_", " ")
@@ -150,7 +129,7 @@ def _evidence(evidence: dict[str, Any]) -> str:
 
 def datasets_table(datasets: Iterable[Dataset]) -> Table:
     """Return datasets, a row each."""
-    table = _table("exchange", "symbol", "timeframe", "bars", "first bar", "last bar", "grade", "id")
+    table = plain_table("exchange", "symbol", "timeframe", "bars", "first bar", "last bar", "grade", "id")
     table.columns[3].justify = "right"
     for dataset in datasets:
         table.add_row(
@@ -168,7 +147,7 @@ def datasets_table(datasets: Iterable[Dataset]) -> Table:
 
 def strategies_table(strategies: Iterable[Strategy]) -> Table:
     """Return strategies with what each parameter may be, a row a parameter."""
-    table = _table("strategy", "parameter", "default", "allowed", "what it does")
+    table = plain_table("strategy", "parameter", "default", "allowed", "what it does")
     for strategy in strategies:
         shown = to_dict(strategy)
         defaults = shown["default_params"]
@@ -195,7 +174,8 @@ def import_views(response: ImportBarsResponse) -> Iterable[Text | Table]:
         yield Text(f"  {reason}")
 
 
-def _heading(run: Backtest | Optimization) -> Text:
+def heading(run: Backtest | Optimization) -> Text:
+    """Say what ran on what."""
     return Text(
         f"{run.id}  {run.strategy_id} on {run.symbol} {run.timeframe} ({run.exchange}), "
         f"{moment(run.start_date)} to {moment(run.end_date)}; "
@@ -203,14 +183,14 @@ def _heading(run: Backtest | Optimization) -> Text:
     )
 
 
-def _terms(run: Backtest | Optimization) -> Iterable[Text]:
+def term_lines(run: Backtest | Optimization) -> Iterable[Text]:
     """Return the terms that are not what a run has that names none."""
     written = terms(to_dict(run))
     if written:
         yield Text(f"terms   {written}")
 
 
-def _unusual(columns: Iterable[tuple[str, Metrics]]) -> Iterable[Text]:
+def unusual(columns: Iterable[tuple[str, Metrics]]) -> Iterable[Text]:
     """Say of runs that did not trade to their end why."""
     for title, metrics in columns:
         told = _UNUSUAL.get(str(to_dict(metrics)["run_status"]))
@@ -234,7 +214,8 @@ def _grade(dataset: Dataset) -> str:
     return str(to_dict(dataset.quality)["grade"])
 
 
-def _table(*titles: str) -> Table:
+def plain_table(*titles: str) -> Table:
+    """Return an empty table with these columns."""
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     for title in titles:
         table.add_column(title)

@@ -16,10 +16,11 @@ COSTS = "What trading costs"
 ORDERS = "What it trades, and when it gets out"
 RULES = "What the exchange takes"
 FILLS = "When orders fill"
+QUEUE = "When it runs"
 
 
-def _option(panel: str, text: str, *names: str, metavar: str | None = None) -> Any:
-    """One option of a run; its name is the field's unless others are given."""
+def option(panel: str, text: str, *names: str, metavar: str | None = None) -> Any:
+    """Declare one option; its name is the field's unless others are given."""
     return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=panel)
 
 
@@ -28,52 +29,52 @@ class RunFlags:
     """What was written on the command line; None stands for what was not."""
 
     exchange: Annotated[
-        str | None, _option(BARS, "Exchange of the bars; needed where several have the symbol.")
+        str | None, option(BARS, "Exchange of the bars; needed where several have the symbol.")
     ] = None
     timeframe: Annotated[
-        str | None, _option(BARS, "Length of a bar, e.g. 1h; needed where there are several.")
+        str | None, option(BARS, "Length of a bar, e.g. 1h; needed where there are several.")
     ] = None
     start: Annotated[
-        str | None, _option(BARS, "First day or moment, e.g. 2022-01-01. UTC.", metavar="DATE")
+        str | None, option(BARS, "First day or moment, e.g. 2022-01-01. UTC.", metavar="DATE")
     ] = None
-    end: Annotated[str | None, _option(BARS, "Last day, included, or last moment. UTC.", metavar="DATE")] = (
+    end: Annotated[str | None, option(BARS, "Last day, included, or last moment. UTC.", metavar="DATE")] = (
         None
     )
 
     fee: Annotated[
         float | None,
-        _option(COSTS, "Fee of orders that take (at the market, stops) on their value: 0.001 is 0.1 %."),
+        option(COSTS, "Fee of orders that take (at the market, stops) on their value: 0.001 is 0.1 %."),
     ] = None
     maker_fee: Annotated[
         float | None,
-        _option(COSTS, "Fee of orders that rest (a grid's, take profit) on their value. Not given: --fee."),
+        option(COSTS, "Fee of orders that rest (a grid's, take profit) on their value. Not given: --fee."),
     ] = None
     fixed_fee: Annotated[
-        float | None, _option(COSTS, "Fee of each order, in the quote currency. Not for grids.")
+        float | None, option(COSTS, "Fee of each order, in the quote currency. Not for grids.")
     ] = None
     slippage: Annotated[
-        float | None, _option(COSTS, "How far each fill that takes moves against you: 0.0005 is 0.05 %.")
+        float | None, option(COSTS, "How far each fill that takes moves against you: 0.0005 is 0.05 %.")
     ] = None
     impact: Annotated[
         float | None,
-        _option(
+        option(
             COSTS,
             "Further slippage of an order as large as the bar's volume; a tenth of it moves a tenth as far. "
             "Not for grids.",
         ),
     ] = None
     borrow_rate: Annotated[
-        float | None, _option(COSTS, "What a short pays on its value, each bar: 0.00001 is 0.001 %.")
+        float | None, option(COSTS, "What a short pays on its value, each bar: 0.00001 is 0.001 %.")
     ] = None
 
-    cash: Annotated[float | None, _option(ORDERS, "Cash at the start, in the quote currency.")] = None
+    cash: Annotated[float | None, option(ORDERS, "Cash at the start, in the quote currency.")] = None
     direction: Annotated[
         Literal["long", "short", "both"] | None,
-        _option(ORDERS, "Buy first, sell first, or either. Not given: long, which is all a grid takes."),
+        option(ORDERS, "Buy first, sell first, or either. Not given: long, which is all a grid takes."),
     ] = None
     sizing: Annotated[
         str | None,
-        _option(
+        option(
             ORDERS,
             "How much an order opens: all_in, fraction:0.5 (half the cash) or fixed:1000 (of the quote "
             "currency). Not given: all_in, which is all a grid takes.",
@@ -82,37 +83,37 @@ class RunFlags:
     ] = None
     stop_loss: Annotated[
         float | None,
-        _option(
+        option(
             ORDERS, "Close at this loss, inside the bar: 0.02 is 2 %. A grid has a parameter for it: --param."
         ),
     ] = None
     take_profit: Annotated[
         float | None,
-        _option(ORDERS, "Close at this gain; where both lie in one bar, the stop came first. Not for grids."),
+        option(ORDERS, "Close at this gain; where both lie in one bar, the stop came first. Not for grids."),
     ] = None
     trailing_stop: Annotated[
         float | None,
-        _option(ORDERS, "Close at this fall from the best price since the entry. Not for grids."),
+        option(ORDERS, "Close at this fall from the best price since the entry. Not for grids."),
     ] = None
 
     min_notional: Annotated[
         float | None,
-        _option(RULES, "Least value of an opening order; one below it is refused and counted."),
+        option(RULES, "Least value of an opening order; one below it is refused and counted."),
     ] = None
     lot_size: Annotated[
-        float | None, _option(RULES, "Quantities are whole multiples of it, rounded down.")
+        float | None, option(RULES, "Quantities are whole multiples of it, rounded down.")
     ] = None
     tick_size: Annotated[
-        float | None, _option(RULES, "Step of prices: how far a bar must trade through a line of a grid.")
+        float | None, option(RULES, "Step of prices: how far a bar must trade through a line of a grid.")
     ] = None
 
     fill: Annotated[
         Literal["next_open", "close"] | None,
-        _option(FILLS, "At the next bar's open, or (too kind; not for grids) at the close that decided."),
+        option(FILLS, "At the next bar's open, or (too kind; not for grids) at the close that decided."),
     ] = None
     fill_model: Annotated[
         Literal["touch", "through", "volume", "touch_path"] | None,
-        _option(
+        option(
             FILLS,
             "For grids: a line fills when the bar touches it (touch), trades through it (through; if not "
             "given), does so while volume lasts (volume), or touches it along its path (touch_path).",
@@ -121,7 +122,12 @@ class RunFlags:
     ] = None
     participation: Annotated[
         float | None,
-        _option(FILLS, "For grids: share of a bar's volume that fills under --fill-model volume; 0.1."),
+        option(FILLS, "For grids: share of a bar's volume that fills under --fill-model volume; 0.1."),
+    ] = None
+
+    priority: Annotated[
+        int | None,
+        option(QUEUE, "Place in the queue, -10 to 10: of pending jobs those of higher priority run first."),
     ] = None
 
     def options(self) -> RunOptions:
@@ -149,31 +155,40 @@ class RunFlags:
             fill=self.fill,
             fill_model=self.fill_model,
             participation=self.participation,
+            priority=self.priority,
         )
 
 
-def takes_run_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command every option of RunFlags, which its argument `run` then holds.
+def takes(**gathered: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command every option of dataclasses, which its arguments of those names then hold.
 
     Typer reads options off a function's signature; this one writes them there.
     """
-    flags = {field.name: field.default for field in fields(RunFlags)}
-    hints = get_type_hints(RunFlags, include_extras=True)
-    expanded: list[inspect.Parameter] = []
-    for parameter in inspect.signature(command, eval_str=True).parameters.values():
-        if parameter.name != "run":
-            expanded.append(parameter)
-            continue
-        expanded += [
-            inspect.Parameter(name, parameter.kind, default=default, annotation=hints[name])
-            for name, default in flags.items()
-        ]
 
-    @functools.wraps(command)
-    def gathering(**given: Any) -> None:
-        run = RunFlags(**{name: given.pop(name) for name in flags})
-        command(**given, run=run)
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        expanded: list[inspect.Parameter] = []
+        for parameter in inspect.signature(command, eval_str=True).parameters.values():
+            kind = gathered.get(parameter.name)
+            expanded += [parameter] if kind is None else _options_of(kind, parameter)
 
-    gathering.__signature__ = inspect.Signature(expanded)  # type: ignore[attr-defined]  # what Typer looks at
-    gathering.__annotations__ = {parameter.name: parameter.annotation for parameter in expanded}
-    return gathering
+        @functools.wraps(command)
+        def gathering(**given: Any) -> None:
+            held = {
+                argument: kind(**{field.name: given.pop(field.name) for field in fields(kind)})
+                for argument, kind in gathered.items()
+            }
+            command(**given, **held)
+
+        gathering.__signature__ = inspect.Signature(expanded)  # type: ignore[attr-defined]  # what Typer looks at
+        gathering.__annotations__ = {parameter.name: parameter.annotation for parameter in expanded}
+        return gathering
+
+    return decorated
+
+
+def _options_of(kind: type[Any], place: inspect.Parameter) -> list[inspect.Parameter]:
+    hints = get_type_hints(kind, include_extras=True)
+    return [
+        inspect.Parameter(field.name, place.kind, default=field.default, annotation=hints[field.name])
+        for field in fields(kind)
+    ]

@@ -41,6 +41,8 @@ class Session:
 
     server: str = DEFAULT_TARGET
     as_json: bool = False
+    caller: str = ""
+    """Who asks: jobs of different callers take turns in the queue."""
     out: Console = field(default_factory=_console)
     err: Console = field(default_factory=lambda: _console(stderr=True))
 
@@ -48,7 +50,7 @@ class Session:
         """Tell the user something that is not the result."""
         self.err.print(text, markup=False, soft_wrap=True)
 
-    def show(self, document: dict[str, Any], *views: RenderableType) -> None:
+    def show(self, document: object, *views: RenderableType) -> None:
         """Print the result: the document as JSON if that is wanted, else the views."""
         if self.as_json:
             # Not through rich: it would fold long lines.

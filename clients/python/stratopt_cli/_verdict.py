@@ -1,5 +1,6 @@
 """What the result of a search means, in plain words."""
 
+from stratopt.v1.metrics_pb2 import Metrics
 from stratopt.v1.optimization_pb2 import Optimization
 
 KEPT_MIN = 0.5
@@ -15,12 +16,13 @@ def verdict(optimization: Optimization) -> str:
             "No trial qualifies: none traded often enough with a defined target. "
             "Widen the ranges, or lower --min-trades."
         )
-    if not optimization.best.HasField("out_of_sample"):
+    unseen = _unseen(optimization)
+    if unseen is None:
         return (
             "No bars were held out, so nothing here says how these parameters do on bars the search "
-            "has not seen. Search again with --holdout 0.3 before believing them."
+            "has not seen. Search again with --validation walk-forward before believing them."
         )
-    seen, unseen = optimization.best.trial.metrics, optimization.best.out_of_sample
+    seen = _seen(optimization)
     tried = f"the best of {optimization.progress.done:,} trials looks good by selection alone"
     if not unseen.HasField("sharpe_ratio"):
         return (
@@ -60,3 +62,22 @@ def _compared(seen: float, unseen: float, tried: str) -> str:
         "saw: it held. One held-out stretch can be a kind one; check other periods and symbols "
         "before trading it."
     )
+
+
+def _unseen(optimization: Optimization) -> Metrics | None:
+    """What was earned on bars that no search saw: of the best, or of each window's."""
+    if optimization.best.HasField("out_of_sample"):
+        return optimization.best.out_of_sample
+    walked = optimization.walk_forward
+    return walked.out_of_sample if walked.HasField("out_of_sample") else None
+
+
+def _seen(optimization: Optimization) -> Metrics:
+    """What was earned on bars that a search saw: of the best, or on the mean of the windows' best."""
+    metrics = Metrics()
+    metrics.CopyFrom(optimization.best.trial.metrics)
+    windows = [window.best.trial.metrics for window in optimization.walk_forward.windows]
+    sharpes = [one.sharpe_ratio for one in windows if one.HasField("sharpe_ratio")]
+    if sharpes:
+        metrics.sharpe_ratio = sum(sharpes) / len(sharpes)
+    return metrics

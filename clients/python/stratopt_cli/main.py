@@ -64,6 +64,15 @@ def root(
             rich_help_panel=CONNECTION,
         ),
     ] = DEFAULT_TARGET,
+    caller: Annotated[
+        str,
+        typer.Option(
+            envvar="STRATOPT_CALLER",
+            metavar="NAME",
+            help="Who asks: jobs of different callers take turns in the queue.",
+            rich_help_panel=CONNECTION,
+        ),
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Find out which parameters of a strategy may trade a symbol, and how good the evidence is.
@@ -73,7 +82,7 @@ def root(
 
     Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted.
     """
-    context.obj = Session(server=server, as_json=as_json)
+    context.obj = Session(server=server, as_json=as_json, caller=caller)
 
 
 def main() -> None:

@@ -23,7 +23,16 @@ from stratopt_client._errors import (
     Violation,
 )
 from stratopt_client._optimizations import OptimizationHandle
-from stratopt_client._options import BacktestOptions, ImportOptions, OptimizationOptions, RunOptions
+from stratopt_client._options import (
+    BacktestOptions,
+    ImportOptions,
+    Objective,
+    OptimizationOptions,
+    RunOptions,
+    StopRuleOptions,
+    Target,
+    ValidationOptions,
+)
 from stratopt_client._pages import Page, Pager
 from stratopt_client._params import ParamRange, ParamRanges, Params, ParamValue, params_to_python
 from stratopt_client._plain import to_dict
@@ -41,6 +50,7 @@ __all__ = [
     "JobCancelled",
     "JobFailed",
     "NotFound",
+    "Objective",
     "OptimizationHandle",
     "OptimizationOptions",
     "Page",
@@ -51,8 +61,11 @@ __all__ = [
     "Params",
     "ResourceExhausted",
     "RunOptions",
+    "StopRuleOptions",
     "StratoptError",
+    "Target",
     "Unavailable",
+    "ValidationOptions",
     "Violation",
     "params_to_python",
     "to_dict",

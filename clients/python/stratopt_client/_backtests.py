@@ -124,7 +124,9 @@ class Backtests:
     ) -> BacktestHandle:
         """Start a run of a strategy and return at once; the handle has its result."""
         request = start_backtest(symbol, strategy_id, options)
-        response = await self._connection.call(self._stub.StartBacktest, request)
+        response = await self._connection.call(
+            self._stub.StartBacktest, request, caller=options.get("caller")
+        )
         return BacktestHandle(self._connection, response.backtest.id, response.estimated_seconds or None)
 
     def handle(self, backtest_id: str) -> BacktestHandle:

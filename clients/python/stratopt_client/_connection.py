@@ -32,7 +32,7 @@ class Connection:
         self.deadline_seconds = deadline_seconds
         self.transfer_deadline_seconds = transfer_deadline_seconds
         self.channel = open_channel(target)
-        self._metadata = ((CALLER_KEY, caller),) if caller else ()
+        self._caller = caller
 
     async def call(
         self,
@@ -40,11 +40,15 @@ class Connection:
         request: Request,
         *,
         deadline_seconds: float | None = None,
+        caller: str | None = None,
     ) -> Response:
         """Make a plain call; one that works long on the server brings its own deadline."""
+        name = self._caller if caller is None else caller
         with told_apart(self.target):
             return await method(
-                request, timeout=deadline_seconds or self.deadline_seconds, metadata=self._metadata
+                request,
+                timeout=deadline_seconds or self.deadline_seconds,
+                metadata=((CALLER_KEY, name),) if name else (),
             )
 
     async def download(

@@ -91,8 +91,11 @@ class OptimizationHandle:
 
         FailedPrecondition unless it succeeded or was cancelled.
         """
+        shape = Shape()
+        budget = shape.whole("max_iterations", max_iterations)
+        shape.refuse_if_any()
         request = ExtendOptimizationRequest(
-            request_id=new_request_id(), optimization_id=self.id, max_iterations=max_iterations
+            request_id=new_request_id(), optimization_id=self.id, max_iterations=budget or 0
         )
         return (await self._connection.call(self._stub.ExtendOptimization, request)).optimization
 
@@ -154,7 +157,9 @@ class Optimizations:
     ) -> OptimizationHandle:
         """Start a search for the parameters of a strategy and return at once; the handle has its result."""
         request = start_optimization(symbol, strategy_id, param_ranges, options)
-        response = await self._connection.call(self._stub.StartOptimization, request)
+        response = await self._connection.call(
+            self._stub.StartOptimization, request, caller=options.get("caller")
+        )
         return OptimizationHandle(
             self._connection, response.optimization.id, response.estimated_seconds or None
         )

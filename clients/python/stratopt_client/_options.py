@@ -83,6 +83,8 @@ class RunOptions(TypedDict, total=False):
     """Largest share of a bar's volume that fills under the fill model `volume`."""
     priority: int | None
     """Place in the queue, -10 to 10: of pending jobs those of higher priority run first."""
+    caller: str | None
+    """Who asks, where it is not the client's own name: callers take turns in the queue."""
     request_id: str | None
     """The same id again gives the same answer; where none is given the client makes one."""
 

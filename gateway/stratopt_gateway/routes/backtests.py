@@ -11,6 +11,7 @@ from stratopt_gateway.json_body import StrictRoute
 from stratopt_gateway.openapi import body_problems, problems
 from stratopt_gateway.schemas.backtests import TASK_ID, BacktestStarted, BacktestStatus, StartBacktest
 from stratopt_gateway.schemas.base import Progress
+from stratopt_gateway.schemas.callers import Caller
 from stratopt_gateway.schemas.events import LastEventId, events_answer
 from stratopt_gateway.sse import after_sequence, stream
 
@@ -29,11 +30,13 @@ TaskIdQuery = Annotated[str, Query(description="The task_id of the backtest.", e
     "/start",
     operation_id="startBacktest",
     summary="Run a strategy over stored bars",
-    responses=body_problems(404, 412),
+    responses=body_problems(404, 412, 429),
 )
-async def start_backtest(client: ClientOf, wanted: StartBacktest) -> BacktestStarted:
+async def start_backtest(client: ClientOf, wanted: StartBacktest, caller: Caller = None) -> BacktestStarted:
     """Accept a backtest and answer at once; ask for its status, or follow its events."""
-    handle = await client.backtests.start(wanted.symbol, wanted.strategy_id, **wanted.options())
+    handle = await client.backtests.start(
+        wanted.symbol, wanted.strategy_id, caller=caller, **wanted.options()
+    )
     status = to_dict(await handle.get())["status"]
     return BacktestStarted(task_id=handle.id, status=status, estimated_time=handle.estimated_seconds or 1)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-Word = Literal["pending", "running", "succeeded", "failed", "cancelled"]
+Word = Literal["pending", "running", "succeeded", "failed", "cancelled", "paused"]
 """Where a job stands."""
 RunStatus = Literal["traded", "never_traded", "liquidated"]
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
@@ -122,6 +122,8 @@ class Progress(BaseModel):
     rate: float | None = Field(description="Units a second, once measured.")
     eta_seconds: float | None = Field(description="Seconds until the end at that rate, once measured.")
     stage: str = Field(description="What the job does now.")
+    best_score: float | None = Field(description="Of a search: of its best trial so far.")
+    batch: int = Field(description="Of a search: batches so far; of a genetic algorithm its generations.")
 
 
 def fraction_done(plain: Mapping[str, Any]) -> float:

@@ -184,6 +184,11 @@ class RunRequest(TradingAsked):
         None, description="Length of a bar; needed where there are several.", examples=["1h"]
     )
     initial_cash: float | None = Field(None, description="Cash at the start, in the quote currency.")
+    priority: int | None = Field(
+        None,
+        description="Place in the queue, -10 to 10; not given: 0. Of pending jobs those of higher priority "
+        "run first.",
+    )
     request_id: str | None = Field(
         None, description="The same id and body again give the same answer for 24 hours."
     )
@@ -239,6 +244,8 @@ class RunAnswer(BaseModel):
     fill: Fill
     fill_model: FillModel = Field(description="Without effect on strategies that are no grid.")
     participation: float = Field(description="Without effect on strategies that are no grid.")
+    priority: int = Field(description="Of pending jobs those of higher priority run first.")
+    caller: str = Field(description="Who asked for it, as they named themselves.")
     create_time: Moment
     start_time: Moment | None
     end_time: Moment | None

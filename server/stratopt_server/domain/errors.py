@@ -221,7 +221,10 @@ class Violations:
 
     def has(self, field_path: str) -> bool:
         """Tell whether the field, or something below it, is wrong already."""
-        return any((found.field + ".").startswith(field_path + ".") for found in self._found)
+        return any(
+            found.field == field_path or found.field.startswith((f"{field_path}.", f"{field_path}["))
+            for found in self._found
+        )
 
     def refuse_if_any(self) -> None:
         """Raise RequestRefused with all of them, if there are any."""

@@ -112,5 +112,5 @@ class Goal:
         return self._turned(score)
 
     def _turned(self, number: float) -> float:
-        """A loss as a score, or a score as a loss."""
-        return -number if self.is_weighted else self.target.loss(number)
+        """A loss as a score, or a score as a loss; never -0.0, whose sign a database may lose."""
+        return (-number if self.is_weighted else self.target.loss(number)) + 0.0

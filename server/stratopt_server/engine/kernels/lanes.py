@@ -152,3 +152,28 @@ def beyond_mask_nb(_context: Any, low: Any, high: Any, start: Any, bounds: Any) 
         return mask
 
     return signature, generate
+
+
+@intrinsic
+def heeded_mask_nb(_context: Any, codes: Any, start: Any, bits: Any) -> Any:
+    """Set bit j iff codes[start + j] has any of the bits.
+
+    Nothing is checked: start + 63 must be a place of the codes.
+    """
+    signature = types.uint64(codes, start, bits)
+
+    def generate(target: Any, builder: Any, sig: Any, args: Any) -> Any:
+        byte = ir.IntType(8)
+        vector = ir.VectorType(byte, BITS)
+        begin = builder.gep(_data(target, builder, sig.args[0], args[0]), [args[1]])
+        codes_there = builder.load(builder.bitcast(begin, vector.as_pointer()), align=1)
+        single = builder.insert_element(
+            ir.Constant(vector, ir.Undefined), builder.trunc(args[2], byte), ir.Constant(LANE, 0)
+        )
+        wanted = builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(LANE, BITS), [0] * BITS))
+        found = builder.icmp_unsigned(
+            "!=", builder.and_(codes_there, wanted), ir.Constant(vector, [0] * BITS)
+        )
+        return builder.bitcast(found, WORD)
+
+    return signature, generate

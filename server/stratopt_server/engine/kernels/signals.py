@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stratopt_server.domain.market import FloatColumn
 from stratopt_server.engine.jit import njit
+from stratopt_server.engine.kernels.bits import BITS, lowest_bit_nb
 from stratopt_server.engine.kernels.book import (
     Book,
     charge_nb,
@@ -21,6 +22,7 @@ from stratopt_server.engine.kernels.book import (
     open_book_nb,
 )
 from stratopt_server.engine.kernels.columns import CASH, LIQUIDATED, SIZE
+from stratopt_server.engine.kernels.lanes import heeded_mask_nb
 from stratopt_server.engine.kernels.orders import LIQUIDATION, SIGNAL, close_position_nb, open_position_nb
 from stratopt_server.engine.kernels.stops import (
     NO_HIT,
@@ -84,6 +86,20 @@ def _heeded_nb(size: float, sides: int, adds: bool) -> int:
 
 
 @njit(borrows=True, inlined=True)
+def _next_code_nb(codes: Codes, heeded: int, first: int) -> int:
+    """Find the first code from `first` on that has a heeded bit; their number if none has."""
+    count, bar = codes.size, first
+    while bar + BITS <= count:
+        found = heeded_mask_nb(codes, bar, heeded)
+        if found != 0:
+            return bar + int(lowest_bit_nb(found))
+        bar += BITS
+    while bar < count and not codes[bar] & heeded:
+        bar += 1
+    return bar
+
+
+@njit(borrows=True, inlined=True)
 def _next_event_nb(book: Book, signals: Signals, first: int) -> int:
     """Find the first bar from `first` on in which the position may change; the number of bars if none."""
     if charged_nb(book):
@@ -91,15 +107,14 @@ def _next_event_nb(book: Book, signals: Signals, first: int) -> int:
         return first
     codes, delay, count = signals.codes, book.terms.delay, book.market.close.size
     heeded = _heeded_nb(book.total[SIZE], book.terms.sides, signals.adds)
-    waits = book.total[SIZE] != 0.0 and waits_nb(book)
-    for bar in range(first, count):
-        if bar >= delay and codes[bar - delay] & heeded:
+    last = min(_next_code_nb(codes, heeded, max(first - delay, 0)) + delay, count)
+    if book.total[SIZE] == 0.0 or not waits_nb(book):
+        return last
+    for bar in range(first, last):
+        if hit_nb(book, bar, entered_now=False)[0] != NO_HIT:
             return bar
-        if waits:
-            if hit_nb(book, bar, entered_now=False)[0] != NO_HIT:
-                return bar
-            follow_nb(book, bar)
-    return count
+        follow_nb(book, bar)
+    return last
 
 
 @njit(borrows=True, inlined=True)
