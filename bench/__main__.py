@@ -15,6 +15,10 @@ NAMES = (
     "cold_process",
     "startup",
     "rpc_latency",
+    "searchers",
+    "job_10k_trials",
+    "resume",
+    "queue",
 )
 
 

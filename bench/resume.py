@@ -1,7 +1,7 @@
 """Whether a search that is killed ends as one that is not: kill -9 of its process, and of its server.
 
-Each round starts the same walk-forward search, kills at a random moment, and compares what was found, every trial
-of every window included, with an uninterrupted run. Time aside, both must be the same bytes.
+Each round starts the same walk-forward search, kills at a random moment, and compares what was found, every
+trial of every window included, with an uninterrupted run. Time aside, both must be the same bytes.
 """
 
 import asyncio

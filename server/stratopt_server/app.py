@@ -113,18 +113,7 @@ class House:
         self._optimizations = Optimizations(
             self._jobs, runs, storage.trials, set_seconds=self.estimating.set_seconds, settings=settings
         )
-        self._approvals = Approvals(
-            storage,
-            self._jobs,
-            gatherer=self._launcher,
-            policy=STARTER,
-            key=SigningKey.open(settings.signing_key_path),
-            catalog=self._catalog,
-            repeats=repeats,
-            thread=thread,
-            clock=clock,
-            ids=ids,
-        )
+        self._approvals = self._make_approvals(storage, repeats, clock, ids)
         self.publisher = Publisher(storage.packages, thread, clock, bind=settings.relay_bind)
         self._watching = Watching(
             self._jobs, storage.jobs, hub, thread, beat_seconds=settings.watch_heartbeat_seconds
@@ -147,6 +136,20 @@ class House:
             parts=lambda: [self.publisher.part(), *self.templates.parts()],
             jobs_running=lambda: self.runner.running,
             jobs_running_max=settings.jobs_running_max,
+        )
+
+    def _make_approvals(self, storage: SqlStorage, repeats: Repeats, clock: Clock, ids: Ids) -> Approvals:
+        return Approvals(
+            storage,
+            self._jobs,
+            gatherer=self._launcher,
+            policy=STARTER,
+            key=SigningKey.open(self._settings.signing_key_path),
+            catalog=self._catalog,
+            repeats=repeats,
+            thread=self._thread,
+            clock=clock,
+            ids=ids,
         )
 
     def _template_ready(self, speeds: Speeds) -> None:

@@ -5,8 +5,8 @@ from domain_samples import make_metrics, make_trial
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stratopt_server.domain.optimization import Trial, TrialStatus, best_of, is_better, judge, score
-from stratopt_server.domain.runs import Target
+from stratopt_server.domain.goals import Goal, Target
+from stratopt_server.domain.optimization import Trial, TrialStatus, best_of, is_better, judge
 
 scores = st.none() | st.floats(-10, 10).map(lambda figure: round(figure, 1))
 statuses = st.sampled_from([TrialStatus.OK, TrialStatus.OK, TrialStatus.TOO_FEW_TRADES])
@@ -16,17 +16,6 @@ candidates = st.lists(st.tuples(scores, statuses), max_size=12).map(
         for number, (figure, status) in enumerate(rows)
     ]
 )
-
-
-@pytest.mark.parametrize(
-    ("target", "figure"),
-    [(Target.SHARPE, "sharpe_ratio"), (Target.RETURN, "total_return"), (Target.DRAWDOWN, "max_drawdown")],
-)
-def test_score(target: Target, figure: str) -> None:
-    """A trial's score is the target's own figure, as it stands."""
-    metrics = make_metrics()
-    assert score(metrics, target) == getattr(metrics, figure)
-    assert score(make_metrics(**{figure: None}), target) is None
 
 
 @pytest.mark.parametrize("target", Target)
@@ -42,8 +31,9 @@ def test_score(target: Target, figure: str) -> None:
 )
 def test_judge(target: Target, trades: int, figure: float | None, status: TrialStatus) -> None:
     """A trial can be the best if it trades enough and its target is defined; too few trades says more."""
-    metrics = make_metrics(trade_count=trades, sharpe_ratio=figure, total_return=figure, max_drawdown=figure)
-    trial = judge(3, {"n": 1}, metrics, target=target, min_trades=5)
+    names = ("sharpe_ratio", "total_return", "max_drawdown", "sortino_ratio", "calmar_ratio", "profit_factor")
+    metrics = make_metrics(trade_count=trades, **dict.fromkeys(names, figure))
+    trial = judge(3, {"n": 1}, metrics, goal=Goal.of(target), min_trades=5)
     assert trial == Trial(number=3, params={"n": 1}, status=status, score=figure, metrics=metrics)
 
 
@@ -52,19 +42,19 @@ def test_is_better(target: Target) -> None:
     """The target says which way is better; an equal score is not."""
     low, high = make_trial(1, score=0.1), make_trial(2, score=0.2)
     worse, better = (high, low) if target is Target.DRAWDOWN else (low, high)
-    assert is_better(better, worse, target)
-    assert not is_better(worse, better, target)
-    assert not is_better(make_trial(3, score=better.score), better, target)
-    assert is_better(worse, None, target)
+    assert is_better(better, worse, Goal.of(target))
+    assert not is_better(worse, better, Goal.of(target))
+    assert not is_better(make_trial(3, score=better.score), better, Goal.of(target))
+    assert is_better(worse, None, Goal.of(target))
 
 
 @pytest.mark.parametrize("target", Target)
 @pytest.mark.parametrize("status", [TrialStatus.TOO_FEW_TRADES, TrialStatus.UNDEFINED])
 def test_cannot_be_best(target: Target, status: TrialStatus) -> None:
     """A trial that cannot be the best beats nothing, not even nothing."""
-    assert not is_better(make_trial(score=0.0, status=status), None, target)
-    assert not is_better(make_trial(score=0.0, status=status), make_trial(score=0.5), target)
-    assert not is_better(make_trial(score=None), None, target)
+    assert not is_better(make_trial(score=0.0, status=status), None, Goal.of(target))
+    assert not is_better(make_trial(score=0.0, status=status), make_trial(score=0.5), Goal.of(target))
+    assert not is_better(make_trial(score=None), None, Goal.of(target))
 
 
 @pytest.mark.parametrize("target", Target)
@@ -72,7 +62,7 @@ def test_cannot_be_best(target: Target, status: TrialStatus) -> None:
 def test_best_of(target: Target, trials: list[Trial]) -> None:
     """The best is the first of those with the best score; never trading cannot win."""
     usable = [trial for trial in trials if trial.status is TrialStatus.OK]
-    best = best_of(trials, target)
+    best = best_of(trials, Goal.of(target))
     if not usable:
         assert best is None
         return

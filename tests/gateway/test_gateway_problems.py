@@ -118,7 +118,7 @@ BAD_SEARCHES: list[tuple[dict[str, Any], int, str, str]] = [
     ({"algorithm": "nsga2"}, 422, "ALGORITHM_NEEDS_OBJECTIVES", "algorithm"),
     ({"stop_rule": {"time_budget_seconds": 0.0}}, 422, "OUT_OF_RANGE", "stop_rule.time_budget_seconds"),
     (
-        {"initial_params": [{"fast_period": 999}]},
+        {"param_ranges": {"fast_period": [2, 9]}, "initial_params": [{"fast_period": 15}]},
         422,
         "OUTSIDE_RANGE",
         "initial_params[0].params.fast_period",

@@ -6,12 +6,23 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
-from domain_samples import NOW, at, make_job, make_optimization, make_scenario, make_strategy
+from domain_samples import (
+    NOW,
+    at,
+    make_holdout,
+    make_job,
+    make_optimization,
+    make_scenario,
+    make_split,
+    make_strategy,
+    make_walk_forward,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stratopt_server.domain.jobs import Job, JobKind, JobStatus, Progress
 from stratopt_server.domain.speeds import Speeds
+from stratopt_server.domain.validation import Validation, ValidationMethod
 from stratopt_server.storage.memory import MemoryStorage
 from stratopt_server.strategies.catalog import BUILTINS, Catalog
 from stratopt_server.usecases.estimates import (
@@ -26,8 +37,10 @@ from stratopt_server.usecases.estimates import (
     left,
     waiting,
 )
-from stratopt_server.usecases.estimating import SECONDS_MAX, Estimating
+from stratopt_server.usecases.estimating import SECONDS_MAX, Estimating, seen_share
+from stratopt_server.validation.splits import walk_forward
 
+UNTESTED = Validation(method=ValidationMethod.NONE)
 MA_CROSS = next(builtin for builtin in BUILTINS if builtin.contract.kernel == "ma_cross")
 CODE_HASH = make_strategy(code=MA_CROSS.code).code_hash
 SPEEDS = Speeds(sweep={"ma_cross": 1e-6, "grid": 1e-5}, report={"ma_cross": 1e-4, "grid": 1e-3})
@@ -213,7 +226,7 @@ class Queue:
         scenario = make_scenario(code_hash=CODE_HASH, bar_count=bars)
         made = make_optimization if sets else make_job
         job = made(f"job_{number:03}", created_at=at(number), progress=Progress(done=0, total=sets or 3))
-        spec = replace(job.spec, scenario=scenario, **({"holdout": 0.0} if sets else {}))
+        spec = replace(job.spec, scenario=scenario, **({"validation": UNTESTED} if sets else {}))
         job = replace(job, spec=spec)
         self.storage.jobs.add(job)
         return job
@@ -249,11 +262,26 @@ def test_estimate_is_whole_seconds(queue: Queue) -> None:
 
 
 def test_search_runs_on_the_bars_it_sees(queue: Queue) -> None:
-    """Held-out bars are run once, which is nothing."""
+    """Held-out bars are run once, which is nothing; rolling windows see half of the bars."""
     job = queue.add(1, 10_000, sets=1_000)
-    held_out = replace(job, id="job_002", spec=replace(job.spec, holdout=0.5))
-    queue.storage.jobs.add(held_out)
-    assert queue.estimating.seconds(held_out) == 6
+    held_out = replace(make_holdout(), holdout=0.5)
+    told = []
+    for number, validation in enumerate((held_out, make_walk_forward()), start=2):
+        other = replace(job, id=f"job_{number:03}", spec=replace(job.spec, validation=validation))
+        queue.storage.jobs.add(other)
+        told.append(queue.estimating.seconds(other))
+        queue.storage.jobs.finish(other.id, JobStatus.CANCELLED, now=NOW)
+    assert told == [6, 7]
+
+
+@pytest.mark.parametrize("rolling", [False, True])
+@pytest.mark.parametrize("windows", [2, 5, 50])
+def test_share_of_bars_that_windows_see(windows: int, *, rolling: bool) -> None:
+    """It is what the windows' own numbers come to."""
+    cuts = walk_forward(100_000, windows, purge=0, rolling=rolling)
+    seen = [cut.train_stop - cut.train_first for cut in cuts] + [100_000]
+    validation = replace(make_walk_forward(), rolling=rolling, splits=(make_split(),) * windows)
+    assert seen_share(validation) == pytest.approx(sum(seen) / len(seen) / 100_000, rel=1e-3)
 
 
 def test_estimate_grows_with_the_queue(queue: Queue) -> None:

@@ -14,9 +14,11 @@ from domain_samples import (
     make_bracket,
     make_dataset,
     make_failure,
+    make_holdout,
     make_job,
     make_metrics,
     make_optimization,
+    make_optimization_result,
     make_optimization_spec,
     make_progress,
     make_quality,
@@ -36,6 +38,7 @@ from stratopt_server.domain.jobs import Job, JobStatus, OptimizationResult, Prog
 from stratopt_server.domain.metrics import Metrics, RunStatus
 from stratopt_server.domain.optimization import StopReason, TrialStatus
 from stratopt_server.domain.runs import Costs, Fill, RunTerms
+from stratopt_server.domain.validation import Validation, ValidationMethod
 from stratopt_server.strategies.catalog import BUILTINS, Catalog
 from stratopt_server.usecases.watching import Beat, Watched
 from stratopt_server.wire.backtests import (
@@ -47,7 +50,8 @@ from stratopt_server.wire.backtests import (
 )
 from stratopt_server.wire.datasets import dataset_to_proto
 from stratopt_server.wire.jobs import failure_to_proto, metrics_to_proto, progress_to_proto
-from stratopt_server.wire.optimizations import optimization_to_proto, trial_to_proto, watched_optimization
+from stratopt_server.wire.optimizations import optimization_to_proto, watched_optimization
+from stratopt_server.wire.results import trial_to_proto
 from stratopt_server.wire.strategies import strategy_to_proto
 from stratopt_server.wire.times import microseconds_to_timestamp, to_timestamp
 from stratopt_server.wire.trading import costs_to_proto, trading_to_proto
@@ -58,13 +62,27 @@ ENDED: dict[str, Any] = {
     "failure": make_failure(),
     "started_at": at(1),
     "completed_at": at(2),
+    "priority": 3,
+    "caller": "scanner",
 }
 BACKTEST = make_job(result=make_backtest_result(), **ENDED)
-OPTIMIZATION = make_optimization(
-    result=OptimizationResult(best=make_best(), stop_reason=StopReason.EXHAUSTED, warnings=("thin", "short")),
-    **ENDED,
+WALKED = make_optimization(
+    result=make_optimization_result(stop_reason=StopReason.EXHAUSTED, warnings=("thin", "short")), **ENDED
 )
 """A job in which everything is set that can be, though never at one time in life."""
+NOT_OF_A_WALK = [
+    "holdout_start_date",
+    "holdout",
+    "best.trial.window",
+    "validation.holdout",
+    "pareto_front.trial.window",
+    "pareto_front.out_of_sample",
+    "pareto_front.trial.window",
+    "robust.trial.window",
+    "walk_forward.windows.number",
+    "walk_forward.windows.best",
+]
+"""Fields of a holdout, and those that some of several parts have."""
 MA_CROSS = next(builtin for builtin in BUILTINS if builtin.id == "ma_cross_v1.0")
 CATALOG = Catalog({"ma_cross"})
 
@@ -76,9 +94,9 @@ CATALOG = Catalog({"ma_cross"})
         (progress_to_proto(make_progress()), []),
         (failure_to_proto(make_failure()), []),
         (dataset_to_proto(make_dataset()), []),
-        (trial_to_proto(make_trial()), []),
+        (trial_to_proto(make_trial(window=2)), []),
         (backtest_to_proto(BACKTEST), []),
-        (optimization_to_proto(OPTIMIZATION), []),
+        (optimization_to_proto(WALKED), NOT_OF_A_WALK),
         (series_to_proto(make_series()), []),
         (trade_to_proto(make_trade()), ["open"]),
         (trade_to_proto(make_trade(exit_time=None)), ["exit_time"]),
@@ -230,35 +248,73 @@ def test_terms_that_were_left_out() -> None:
 
 def test_optimization() -> None:
     """An optimization is sent with every value under its own name."""
-    message = sent(optimization_to_proto(OPTIMIZATION))
+    message = sent(optimization_to_proto(WALKED))
     spec = make_optimization_spec()
     expected = {
-        "holdout_start_date": to_timestamp(spec.holdout_start_date or at(0)),
-        "optimization_target": optimization_pb2.OPTIMIZATION_TARGET_DRAWDOWN,
+        "optimization_target": optimization_pb2.OPTIMIZATION_TARGET_SORTINO,
         "max_iterations": 500,
         "algorithm": optimization_pb2.ALGORITHM_RANDOM,
         "seed": 2**64 - 1,
-        "holdout": 0.3,
         "min_trades": 7,
+        "batch_size": 25,
         "stop_reason": optimization_pb2.STOP_REASON_EXHAUSTED,
+        "trials_ever": 1_234,
     }
-    for name, value in {**common(OPTIMIZATION), **expected}.items():
+    for name, value in {**common(WALKED), **expected}.items():
         assert getattr(message, name) == value, name
     assert message.best.trial == trial_to_proto(make_trial())
     assert message.best.out_of_sample == metrics_to_proto(make_metrics(cagr=0.5))
     assert list(message.warnings) == ["thin", "short"]
+    assert list(message.constraints) == ["fast_period < slow_period"]
     assert set(message.param_ranges) == set(spec.param_ranges)
     assert message.fixed_params["mode"].choice == "slow"
+    weights = [(one.target, one.weight) for one in message.objectives]
+    assert weights == [(4, 0.75), (optimization_pb2.OPTIMIZATION_TARGET_DRAWDOWN, 0.1)]
+    assert message.robust.neighbour_median == -0.5
+    assert message.plateau.share_70 == 5 / 6
+
+
+def test_walk_forward() -> None:
+    """Its windows have their dates from the beginning, and what was found in them as it comes."""
+    message = sent(optimization_to_proto(WALKED))
+    assert (message.validation.windows, message.validation.rolling, message.validation.purge_bars) == (
+        2,
+        True,
+        3,
+    )
+    first, second = message.walk_forward.windows
+    split = make_optimization_spec().validation.splits[1]
+    assert second.test_start_date == to_timestamp(split.test.first)
+    assert second.train_end_date == to_timestamp(split.train.last)
+    assert first.best.trial.window == 0
+    assert first.best.trial.HasField("window")
+    assert not second.HasField("best")
+    assert message.walk_forward.efficiency == 0.6
+    waiting = sent(optimization_to_proto(make_optimization()))
+    assert [window.number for window in waiting.walk_forward.windows] == [0, 1]
+    assert not waiting.walk_forward.HasField("out_of_sample")
+
+
+def test_holdout() -> None:
+    """A holdout has no windows, and its share and first bar stand at the top too."""
+    held_out = replace(make_optimization_spec(), validation=make_holdout())
+    message = sent(optimization_to_proto(make_job("opt_1", held_out)))
+    assert message.holdout == message.validation.holdout == 1 / 3
+    assert message.holdout_start_date == to_timestamp(held_out.validation.splits[0].test.first)
+    assert not message.HasField("walk_forward")
+    assert not message.validation.HasField("windows")
 
 
 def test_waiting_jobs() -> None:
     """Of a job that waits, all that is to come is unset."""
+    asked = {"priority", "caller"}
     to_come = {"failure", "metrics", "fill_bracket", "start_time", "end_time"}
-    assert {name for name in unset(backtest_to_proto(make_job())) if "." not in name} == to_come
-    plain = replace(make_optimization_spec(), holdout_start_date=None)
+    assert {name for name in unset(backtest_to_proto(make_job())) if "." not in name} == to_come | asked
+    plain = replace(make_optimization_spec(), validation=Validation(method=ValidationMethod.NONE))
     to_come = {"failure", "start_time", "end_time", "best", "stop_reason", "warnings", "holdout_start_date"}
+    to_come |= {"pareto_front", "robust", "plateau", "walk_forward", "trials_ever", "holdout"}
     message = optimization_to_proto(make_job("opt_1", plain))
-    assert {name for name in unset(message) if "." not in name} == to_come
+    assert {name for name in unset(message) if "." not in name} == to_come | asked
 
 
 def test_best_so_far() -> None:
@@ -325,7 +381,7 @@ def test_watched_backtest(event: Any, kind: str, expected: Message) -> None:
 @pytest.mark.parametrize(
     ("event", "kind", "expected"),
     [
-        (OPTIMIZATION, "snapshot", optimization_to_proto(OPTIMIZATION)),
+        (WALKED, "snapshot", optimization_to_proto(WALKED)),
         (make_progress(), "progress", progress_to_proto(make_progress())),
         (make_trial(), "improvement", trial_to_proto(make_trial())),
         (Beat(), "heartbeat", job_pb2.Heartbeat()),

@@ -67,14 +67,14 @@ def test_ranges_come_back(ranges: dict[str, ParameterRange]) -> None:
 
 
 def test_step_left_out() -> None:
-    """Whole numbers without a step go by 1; real ones without a step are continuous."""
+    """Whole numbers without a step go by the parameter's own; real ones without a step are continuous."""
     ranges = {
         "n": parameter_pb2.ParameterRange(integer=parameter_pb2.IntegerRange(min=1, max=3)),
         "x": parameter_pb2.ParameterRange(real=parameter_pb2.RealRange(min=1, max=3)),
         "zero": parameter_pb2.ParameterRange(real=parameter_pb2.RealRange(min=1, max=3, step=0)),
     }
     read = ranges_from_proto(ranges, violations=Violations())
-    assert read == {"n": IntegerRange(1, 3, 1), "x": RealRange(1, 3, None), "zero": RealRange(1, 3, 0.0)}
+    assert read == {"n": IntegerRange(1, 3, 0), "x": RealRange(1, 3, None), "zero": RealRange(1, 3, 0.0)}
 
 
 def test_unset_value() -> None:

@@ -30,10 +30,12 @@ from stratopt.v1 import (
     system_service_pb2,
 )
 from stratopt_server.domain.errors import RequestRefused, Violations
+from stratopt_server.domain.goals import Objective, Target
 from stratopt_server.domain.jobs import JobKind, JobStatus
 from stratopt_server.domain.parameters import IntegerRange
 from stratopt_server.domain.ports import DatasetFilter, JobFilter, ReportOrder, RequestKey
-from stratopt_server.domain.runs import Algorithm, Fill, RunTerms, Sizing, SizingKind, Target
+from stratopt_server.domain.runs import Algorithm, Fill, RunTerms, Sizing, SizingKind
+from stratopt_server.domain.validation import StopRule, ValidationMethod
 from stratopt_server.market.read import FileFormat
 from stratopt_server.usecases.requests import (
     BacktestRequest,
@@ -44,6 +46,7 @@ from stratopt_server.usecases.requests import (
     SizingRequest,
     StrategyRequest,
     TradingRequest,
+    ValidationRequest,
 )
 from stratopt_server.wire import enums
 from stratopt_server.wire.backtests import backtest_from_proto
@@ -70,6 +73,8 @@ WORDS: list[tuple[dict[Any, int], EnumTypeWrapper]] = [
     (enums.RUN_STATUS, metrics_pb2.RunStatus),
     (enums.TARGET, optimization_pb2.OptimizationTarget),
     (enums.ALGORITHM, optimization_pb2.Algorithm),
+    (enums.VALIDATION_METHOD, optimization_pb2.ValidationMethod),
+    (enums.TABLE_FORMAT, optimization_service_pb2.TrialFileFormat),
     (enums.STOP_REASON, optimization_pb2.StopReason),
     (enums.TRIAL_STATUS, optimization_pb2.TrialStatus),
     (enums.DATA_GRADE, dataset_pb2.DataGrade),
@@ -97,6 +102,7 @@ RUN_FIELDS: dict[str, Any] = {
     "initial_cash": 500.0,
     "fill": run_pb2.FILL_CLOSE,
     "trading": trading_to_proto(TERMS),
+    "priority": -3,
 }
 RUN = RunRequest(
     symbol="BTC/USDT",
@@ -122,6 +128,7 @@ RUN = RunRequest(
         fill_model=TERMS.fill_model,
         participation=0.15,
     ),
+    priority=-3,
 )
 """The same run, as it is asked for on the wire and as it is read."""
 BARE_RUN = RunRequest(symbol="", strategy_id="")
@@ -138,6 +145,23 @@ OPTIMIZATION = optimization_service_pb2.StartOptimizationRequest(
     seed=2**64 - 1,
     holdout=0.25,
     min_trades=3,
+    objectives=[
+        optimization_pb2.Objective(target=optimization_pb2.OPTIMIZATION_TARGET_CALMAR, weight=0.5),
+        optimization_pb2.Objective(target=optimization_pb2.OPTIMIZATION_TARGET_DRAWDOWN),
+    ],
+    constraints=["n < 8"],
+    validation=optimization_pb2.Validation(
+        method=optimization_pb2.VALIDATION_METHOD_WALK_FORWARD,
+        windows=3,
+        rolling=True,
+        purge_bars=0,
+        holdout=0.5,
+    ),
+    stop_rule=optimization_pb2.StopRule(time_budget_seconds=9.5, target_score=-1.0, plateau=True),
+    initial_params=[
+        optimization_pb2.ParameterSet(params={"n": value_to_proto(3)}),
+        optimization_pb2.ParameterSet(params={"n": value_to_proto(4), "x": value_to_proto(0.25)}),
+    ],
     **RUN_FIELDS,
 )
 
@@ -177,13 +201,20 @@ def test_optimization() -> None:
     """A request to optimize is read whole."""
     assert optimization_from_proto(sent(OPTIMIZATION)) == OptimizationRequest(
         run=RUN,
-        param_ranges={"n": IntegerRange(1, 9, 1)},
+        param_ranges={"n": IntegerRange(1, 9, 0)},
         fixed_params={"x": 0.5},
+        constraints=("n < 8",),
         target=Target.RETURN,
+        objectives=(Objective(Target.CALMAR, 0.5), Objective(Target.DRAWDOWN)),
         max_iterations=40,
         algorithm=Algorithm.RANDOM,
         seed=2**64 - 1,
         holdout=0.25,
+        validation=ValidationRequest(
+            method=ValidationMethod.WALK_FORWARD, windows=3, rolling=True, purge_bars=0, holdout=0.5
+        ),
+        stop_rule=StopRule(time_budget_seconds=9.5, target_score=-1.0, plateau=True),
+        initial_params=({"n": 3}, {"n": 4, "x": 0.25}),
         min_trades=3,
     )
 

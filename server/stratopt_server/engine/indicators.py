@@ -37,8 +37,8 @@ __all__ = [
 UNMOVED = 2.0**-60
 """A mean move this small against the price is none: the memory of moves has decayed below all rounding."""
 
-SUM_TAIL, SQUARE_TAIL, MEAN, VARIANCE = range(4)
-"""Rows of the scratch space of `moments_of_block`, each as long as the window."""
+SUMS, SQUARES = range(2)
+"""Rows of the scratch space of `sums_of_block`, each as long as the window."""
 
 
 class BollingerBands(NamedTuple):
@@ -84,31 +84,36 @@ def rsi_of(gain: float, loss: float, price: float) -> float:
 
 
 @njit(borrows=True)
-def moments_of_block(values: FloatColumn, first: int, count: int, scratch: NDArray[np.float64]) -> None:
-    """Find mean and variance of the windows that end with the `count` values from `first` on.
+def sums_of_block(values: FloatColumn, first: int, count: int, scratch: NDArray[np.float64]) -> None:
+    """Sum up each window that ends with one of the `count` values from `first` on, and its squares.
 
     A window is as long as the rows of `scratch`; count is no more, and first is period - 1 or later. All
     these windows hold values[first], so sums are taken about it: a variance loses no more to rounding than
-    the spread of its own window makes it. Column k of the rows MEAN and VARIANCE tells of the window that
-    ends with first + k.
+    the spread of its own window makes it. Column k of the rows tells of the window that ends with first + k.
     """
     period = scratch.shape[1]
     anchor = values[first]
     total = squares = 0.0
-    for k in range(period - 1, -1, -1):
-        scratch[SUM_TAIL, k], scratch[SQUARE_TAIL, k] = total, squares
-        part = values[first - period + k] - anchor if k else 0.0
+    for k in range(period - 1, 0, -1):
+        scratch[SUMS, k], scratch[SQUARES, k] = total, squares
+        part = values[first - period + k] - anchor
         total += part
         squares += part * part
+    scratch[SUMS, 0], scratch[SQUARES, 0] = total, squares
     total = squares = 0.0
     for k in range(count):
         part = values[first + k] - anchor
         total += part
         squares += part * part
-        mean = (scratch[SUM_TAIL, k] + total) / period
-        variance = (scratch[SQUARE_TAIL, k] + squares) / period - mean * mean
-        scratch[MEAN, k] = anchor + mean
-        scratch[VARIANCE, k] = max(variance, 0.0)  # in this order, so that NaN stays NaN
+        scratch[SUMS, k] += total
+        scratch[SQUARES, k] += squares
+
+
+@njit(borrows=True)
+def moments_of(total: float, squares: float, share: float) -> tuple[float, float]:
+    """Find mean and variance of a window of 1 / `share` values from its sums, both about the same price."""
+    mean = share * total
+    return mean, max(share * squares - mean * mean, 0.0)  # in this order, so that NaN stays NaN
 
 
 @njit(borrows=True)
@@ -137,13 +142,14 @@ def _moments(values: FloatColumn, period: int) -> tuple[FloatColumn, FloatColumn
     means, deviations = np.full(values.size, np.nan), np.full(values.size, np.nan)
     if period > values.size:
         return means, deviations
-    scratch = np.empty((4, period))
+    scratch = np.empty((2, period))
     for first in range(period - 1, values.size, period):
         count = min(period, values.size - first)
-        moments_of_block(values, first, count, scratch)
+        sums_of_block(values, first, count, scratch)
         for k in range(count):
-            means[first + k] = scratch[MEAN, k]
-            deviations[first + k] = math.sqrt(scratch[VARIANCE, k])
+            mean, variance = moments_of(scratch[SUMS, k], scratch[SQUARES, k], 1.0 / period)
+            means[first + k] = values[first] + mean
+            deviations[first + k] = math.sqrt(variance)
     return means, deviations
 
 

@@ -47,7 +47,7 @@ def run_test(kernel: str, bars: Bars, params: Params, terms: RunTerms, *, warm_u
         bars.time[warm_up:],
         booked.equity[warm_up:],
         booked.position[warm_up:],
-        sweeper._totals([params]).rows[0],
+        sweeper.totals([params]).rows[0],
     )
 
 

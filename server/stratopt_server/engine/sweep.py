@@ -57,18 +57,18 @@ class Sweeper:
 
         ValueError if a set is not one the kernel can run. The result does not depend on the threads.
         """
-        return self._metrics(self._totals(param_sets))
+        return self._metrics(self.totals(param_sets))
 
     def measure(self, param_sets: Sequence[Params]) -> Measured:
         """As `evaluate`, with what the overfitting statistics need of each set."""
-        totals = self._totals(param_sets)
+        totals = self.totals(param_sets)
         return Measured(self._metrics(totals), totals.blocks, to_daily(totals.rows))
 
     def _metrics(self, totals: Totals) -> list[Metrics]:
         return to_metrics(totals.rows, len(self.market.close), self._terms)
 
-    def _totals(self, param_sets: Sequence[Params]) -> Totals:
-        """Run the sets."""
+    def totals(self, param_sets: Sequence[Params]) -> Totals:
+        """Run the sets; return what the kernels count of each (see `kernels.columns`)."""
         totals = Totals(
             np.empty((len(param_sets), TOTALS)),
             np.empty((len(param_sets), self._blocks, 2)),

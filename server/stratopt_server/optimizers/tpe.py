@@ -21,7 +21,7 @@ ASKS_PER_POINT_MAX = 20
 
 
 class TpeSearcher:
-    """Builds a study of everything told for each batch, in memory, so nothing else decides what it proposes."""
+    """Builds a study of what was told, in memory, for each batch: nothing else decides what it proposes."""
 
     def __init__(self, space: SearchSpace, *, seed: int, budget: int) -> None:  # noqa: ARG002 - the factory's
         """The same space and seed give the same candidates."""

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import peewee
 
+from stratopt_server.domain.figures import is_of_metrics
 from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.optimization import Batch, Trial, TrialStatus
 from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.ports import BlockSums, TrialFilter, TrialKey, TrialOrder
 from stratopt_server.storage.bulk import insert_rows
 from stratopt_server.storage.codec import from_text, to_text
-from stratopt_server.storage.figures import is_of_metrics
 from stratopt_server.storage.models import TrialBatchRow, TrialRow, bound
 
 TRIALS = "trials (optimization_id, number, status, score, params, metrics, search_window, blocks)"

@@ -1,24 +1,16 @@
 """Lists of trials <-> proto."""
 
 import math
-from dataclasses import fields
 from typing import Any
 
 from stratopt.v1 import optimization_service_pb2 as service_pb
 from stratopt_server.domain.errors import Violations
-from stratopt_server.domain.metrics import Metrics, RunStatus
+from stratopt_server.domain.figures import FIGURES, is_of_metrics
 from stratopt_server.domain.optimization import Trial
 from stratopt_server.domain.ports import TrialFilter, TrialKey, TrialOrder
 from stratopt_server.wire.enums import TRIAL_STATUS
 from stratopt_server.wire.paging import trial_number
 from stratopt_server.wire.reading import optional_count, optional_word
-
-FIGURES = (
-    "number",
-    "score",
-    *(field.name for field in fields(Metrics) if field.type is not RunStatus),
-)
-"""What trials may be ordered by."""
 
 
 def trial_filter(request: service_pb.ListTrialsRequest, violations: Violations) -> TrialFilter:
@@ -55,5 +47,5 @@ def trial_key(key: Any) -> TrialKey:
 
 def key_of(trial: Trial, order: TrialOrder) -> list[float]:
     """The place of a trial in a list of that order."""
-    holder = trial if order.figure in ("number", "score") else trial.metrics
+    holder = trial.metrics if is_of_metrics(order.figure) else trial
     return [getattr(holder, order.figure), trial.number]

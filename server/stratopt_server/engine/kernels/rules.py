@@ -6,24 +6,23 @@ reads its parameters off `p`, in the order its file in `strategies/builtin` has 
 `codes`, which are 0 before. Periods are at least 1.
 """
 
-import math
-
 import numpy as np
 
 from stratopt_server.domain.market import FloatColumn
 from stratopt_server.engine.indicators import (
-    MEAN,
-    VARIANCE,
+    SQUARES,
+    SUMS,
     extremes_of_block,
-    moments_of_block,
+    moments_of,
     rsi_of,
     smoothed,
+    sums_of_block,
 )
 from stratopt_server.engine.jit import njit
 from stratopt_server.engine.kernels.ma_cross import BAND, BUY, SELL, rule_nb, signal_nb
 from stratopt_server.engine.kernels.signals import LONG_ENTRY, LONG_EXIT, SHORT_ENTRY, SHORT_EXIT, Codes
 from stratopt_server.engine.kernels.tables import Tables
-from stratopt_server.engine.kernels.terms import Market
+from stratopt_server.engine.kernels.terms import Floats2, Market
 
 (
     MA_CROSS,
@@ -71,29 +70,44 @@ def _rsi_reversion_nb(close: FloatColumn, p: FloatColumn, codes: Codes) -> None:
                 codes[bar] = DOWN
 
 
+@njit(borrows=True)
+def _beyond_bands_nb(
+    close: FloatColumn, anchor: float, sums: Floats2, rule: tuple[float, float, int, int], codes: Codes
+) -> None:
+    """Signal where a close is beyond a band or the middle; `rule` is (period, width, above, below).
+
+    `sums` are of the windows that end with the closes, about the anchor. Distances are compared by their
+    squares and nothing branches, so that several bars are decided at once.
+    """
+    share, reach = 1.0 / rule[0], rule[1] * rule[1]
+    above, below = np.uint8(rule[2]), np.uint8(rule[3])
+    # Whoever enters above the upper band leaves below the middle, and the other way about.
+    over = np.uint8(SHORT_EXIT if above == LONG_ENTRY else LONG_EXIT)
+    under = np.uint8(LONG_EXIT if above == LONG_ENTRY else SHORT_EXIT)
+    for k in range(close.size):
+        mean, variance = moments_of(sums[SUMS, k], sums[SQUARES, k], share)
+        margin, distance = BAND * close[k], close[k] - anchor - mean
+        past = abs(distance) - margin
+        beyond = np.uint8(past * past > reach * variance)
+        high, low = np.uint8(distance > margin), np.uint8(distance < -margin)
+        codes[k] = high * over | low * under | (high & beyond) * above | (low & beyond) * below
+
+
 @njit()
 def _bollinger_nb(close: FloatColumn, p: FloatColumn, beyond: tuple[int, int], codes: Codes) -> None:
     """Signal the bits `beyond` = (above, below) where the close is beyond a band, and the exits on either
     side of the middle.
     """
-    period, width = int(p[0]), p[1]
-    above, below = beyond
-    # Whoever enters above the upper band leaves below the middle, and the other way about.
-    over, under = (SHORT_EXIT, LONG_EXIT) if above == LONG_ENTRY else (LONG_EXIT, SHORT_EXIT)
+    period = int(p[0])
     if period > close.size:
         return
-    scratch = np.empty((4, period))
+    scratch = np.empty((2, period))
+    rule = (float(period), p[1], beyond[0], beyond[1])
     for first in range(period - 1, close.size, period):
         count = min(period, close.size - first)
-        moments_of_block(close, first, count, scratch)
-        for k in range(count):
-            price = close[first + k]
-            margin = BAND * price
-            distance = price - scratch[MEAN, k]
-            band = width * math.sqrt(scratch[VARIANCE, k]) + margin
-            code = (over if distance > margin else 0) | (under if distance < -margin else 0)
-            code |= (above if distance > band else 0) | (below if distance < -band else 0)
-            codes[first + k] = code
+        sums_of_block(close, first, count, scratch)
+        block = slice(first, first + count)
+        _beyond_bands_nb(close[block], close[first], scratch, rule, codes[block])
 
 
 @njit(borrows=True)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from stratopt_server.domain.figures import is_of_metrics
 from stratopt_server.domain.optimization import Batch, Trial
 from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.ports import BlockSums, TrialFilter, TrialKey, TrialOrder
-from stratopt_server.storage.figures import is_of_metrics
 from stratopt_server.storage.memory.tables import Memory, StoredTrial, one_at_a_time
 
 
