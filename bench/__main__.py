@@ -18,7 +18,7 @@ NAMES = (
     "searchers",
     "job_10k_trials",
     "resume",
-    "queue",
+    "watchers",
 )
 
 

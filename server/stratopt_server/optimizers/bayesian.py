@@ -1,7 +1,7 @@
 """Bayesian search: a Gaussian process of the loss, and the points where the most may be gained.
 
-One fit for each batch. The points of a batch are picked one after the other by expected improvement, the
-variance falling around each (Jones et al., 1998, for the criterion).
+One fit for each batch. Points of a batch are picked one after the other by expected improvement, the variance
+falling around each (Jones et al., 1998, for the criterion); the rest of it is bred from the best trials.
 """
 
 from collections.abc import Sequence
@@ -29,6 +29,8 @@ STRANGERS = 1_000
 """Candidates drawn evenly."""
 CHILDREN = 500
 """Candidates bred from the best trials."""
+CHILDREN_SHARE = 0.4
+"""Of a batch: children of the best trials as they are, for losses too rugged for any surrogate."""
 LISTED_MAX = 2_000
 """A lattice up to this size is looked at whole."""
 
@@ -76,9 +78,19 @@ class BayesianSearcher:
         points = self._cube(np.concatenate(self._vectors))
         fitted = _fitted(losses)
         surrogate = Surrogate(points[fitted], _tamed(losses[fitted]), seed=self._seed)
+        # What is believed of the best point, not what it showed: a lucky one is no mark to beat.
+        best = float(surrogate.posterior(points[fitted]).mean.min())
         posterior = surrogate.posterior(self._cube(self._space.encode(candidates)))
-        best = float(losses.min())
-        return [candidates[place] for place in _greedy(posterior, best, count)]
+        children = round(count * CHILDREN_SHARE)
+        chosen = {
+            key_of(candidates[place]): candidates[place]
+            for place in _greedy(posterior, best, count - children)
+        }
+        for child in self._genetic.ask(count):
+            if len(chosen) == count:
+                break
+            chosen.setdefault(key_of(child), child)
+        return list(chosen.values())
 
     def _candidates(self, count: int) -> list[Candidate]:
         """Feasible points that were not told: all there are, or children of the best and strangers."""
