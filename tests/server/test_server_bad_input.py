@@ -126,7 +126,7 @@ BAD_SEARCHES: list[tuple[dict[str, Any], type[StratoptError], str, str]] = [
         {"start_date": "2023-01-01T00:00:00", "end_date": "2023-01-01T12:00:00"},
         FailedPrecondition,
         "TOO_FEW_BARS",
-        "holdout",
+        "validation.windows",
     ),
 ]
 

@@ -96,6 +96,7 @@ async def test_optimization_best_is_reproduced_by_plain_runs(client: Client) -> 
         fixed_params={"signal_threshold": 0.0},
         start_date="2022-01-01",
         end_date="2024-12-31",
+        holdout=0.3,
     )
     optimization = await handle.result(timeout=60)
     trials = [trial async for trial in handle.trials()]

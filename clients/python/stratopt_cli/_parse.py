@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import typer
 
-from stratopt_client import Objective, ParamRange, ParamValue, Target
+from stratopt_client import Objective, ParamRange, ParamValue
 
 Size = Literal["all_in"] | tuple[Literal["fraction", "fixed"], float]
 """How large an opening order is, as the client takes it."""
@@ -57,7 +57,7 @@ def objectives(written: Iterable[str]) -> list[Objective]:
                 f"{text!r}: a weight is a number, e.g. sharpe=0.7", param_hint="--objective"
             )
         # What a target may be is the client's to say.
-        found.append(Objective(target=cast("Target", target), weight=number))
+        found.append(Objective(target=cast("Any", target), weight=number))
     return found
 
 

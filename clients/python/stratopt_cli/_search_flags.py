@@ -5,12 +5,13 @@ from typing import Annotated, Literal
 
 from stratopt_cli._parse import objectives, params_document
 from stratopt_cli._run_flags import option
-from stratopt_client import OptimizationOptions, StopRuleOptions, Target, ValidationOptions
+from stratopt_client import OptimizationOptions, StopRuleOptions, ValidationOptions
 
 SEARCH = "How to search"
 TESTING = "How to test it, on bars the search does not see"
 STOPPING = "When to stop early"
 
+Target = Literal["sharpe", "return", "drawdown", "sortino", "calmar", "profit_factor"]
 Algorithm = Literal["grid", "random", "genetic", "bayesian", "sobol", "nsga2", "tpe"]
 METHODS: dict[str, Literal["walk_forward", "holdout", "none"]] = {
     "walk-forward": "walk_forward",

@@ -30,7 +30,6 @@ from stratopt_client._options import (
     OptimizationOptions,
     RunOptions,
     StopRuleOptions,
-    Target,
     ValidationOptions,
 )
 from stratopt_client._pages import Page, Pager
@@ -63,7 +62,6 @@ __all__ = [
     "RunOptions",
     "StopRuleOptions",
     "StratoptError",
-    "Target",
     "Unavailable",
     "ValidationOptions",
     "Violation",

@@ -21,7 +21,7 @@ from stratopt_server.usecases.jobs import Jobs
 from stratopt_server.usecases.requests import Call, OptimizationRequest
 from stratopt_server.usecases.runs import Run, RunResolver
 from stratopt_server.usecases.spaces import check_initial, check_space, longest_look_back, note_empty_ranges
-from stratopt_server.usecases.validations import check_validation
+from stratopt_server.usecases.validations import check_asked, cut_bars
 
 SEED_BITS = 32
 """Size of a seed that the server draws; a caller may give one of up to 64 bits."""
@@ -105,17 +105,11 @@ class Optimizations:
         planned = None
         if space is not None and run.strategy is not None:
             planned = check_initial(wanted.initial_params, space, run.strategy, violations)
+        asked = check_asked(wanted, settings=self._settings, violations=violations)
         validation = None
         if run.slice is not None:
-            kernel = None if run.strategy is None else run.strategy.contract.kernel
-            longest = 1 if space is None or kernel is None else longest_look_back(space, kernel)
-            validation = check_validation(
-                wanted,
-                run.slice.bars,
-                look_back=longest,
-                settings=self._settings,
-                violations=violations,
-            )
+            longest = _longest(space, run)
+            validation = cut_bars(wanted, asked, run.slice.bars, look_back=longest, violations=violations)
         points = share = None
         if space is not None and not violations.has("max_iterations"):
             points, share = self._feasible(space, wanted, budget, violations)
@@ -206,6 +200,13 @@ class Optimizations:
         if run.strategy is not None and run.slice is not None:
             seconds = self._set_seconds(run.strategy.contract.kernel, len(run.slice.bars))
         return choose(points, budget, seconds_per_evaluation=seconds, objectives=dimensions)
+
+
+def _longest(space: SearchSpace | None, run: Run) -> int:
+    """The longest look-back that the ranges allow, where both are known."""
+    if space is None or run.strategy is None:
+        return 1
+    return longest_look_back(space, run.strategy.contract.kernel)
 
 
 def _check_algorithm(algorithm: Algorithm, dimensions: int, violations: Violations) -> None:

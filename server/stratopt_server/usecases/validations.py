@@ -23,21 +23,58 @@ HOLDOUT_MAX = 0.9
 REMEDY = "widen the dates, or ask for fewer windows, a smaller purge, a holdout or none"
 
 
-def check_validation(
-    wanted: OptimizationRequest, bars: Bars, *, look_back: int, settings: Settings, violations: Violations
+def check_asked(
+    wanted: OptimizationRequest, *, settings: Settings, violations: Violations
+) -> ValidationRequest:
+    """Return how the search shall be tested, method and defaults filled in; note what is wrong with it."""
+    asked = _asked(wanted, violations)
+    match asked.method:
+        case ValidationMethod.HOLDOUT:
+            share = settings.default_holdout if asked.holdout is None else asked.holdout
+            if not 0 < share <= HOLDOUT_MAX:
+                violations.add(
+                    _at_holdout(wanted),
+                    "HOLDOUT_OUT_OF_RANGE",
+                    f"a share above 0 and up to {HOLDOUT_MAX}, not {share!r}",
+                    value=share,
+                    max=HOLDOUT_MAX,
+                )
+            return replace(asked, holdout=share)
+        case ValidationMethod.WALK_FORWARD:
+            windows = WINDOWS_DEFAULT if asked.windows is None else asked.windows
+            _check_windows(windows, asked.purge_bars, violations)
+            return replace(asked, windows=windows)
+        case _:
+            return asked
+
+
+def cut_bars(
+    wanted: OptimizationRequest,
+    asked: ValidationRequest,
+    bars: Bars,
+    *,
+    look_back: int,
+    violations: Violations,
 ) -> Validation:
-    """Return how the search is tested on these bars; note what is wrong with what was asked.
+    """Say which bars each search sees and is tested on; note where there are too few.
 
     `look_back` is the longest that the ranges allow: what a walk-forward purges unless it is told.
     """
-    asked = _asked(wanted, violations)
+    if violations.has("validation") or violations.has("holdout"):
+        return Validation(method=ValidationMethod.NONE)
     match asked.method:
-        case ValidationMethod.NONE:
-            return Validation(method=ValidationMethod.NONE)
         case ValidationMethod.HOLDOUT:
-            return _holdout(wanted, asked, bars, settings=settings, violations=violations)
+            share = asked.holdout or 0.0
+            found = Validation(method=ValidationMethod.HOLDOUT, holdout=share)
+            try:
+                return replace(found, splits=(_dated(holdout(len(bars), share), bars),))
+            except TooFewBars as short:
+                _note_too_few(_at_holdout(wanted), bars, short, violations)
+                return found
+        case ValidationMethod.WALK_FORWARD:
+            return _windows(asked, bars, look_back, violations)
         case _:
-            return _walk_forward(asked, bars, look_back, violations)
+            return Validation(method=ValidationMethod.NONE)
 
 
 def _asked(wanted: OptimizationRequest, violations: Violations) -> ValidationRequest:
@@ -55,11 +92,12 @@ def _asked(wanted: OptimizationRequest, violations: Violations) -> ValidationReq
     method = asked.method or (
         ValidationMethod.WALK_FORWARD if asked.holdout is None else ValidationMethod.HOLDOUT
     )
+    walks, holds = method is ValidationMethod.WALK_FORWARD, method is ValidationMethod.HOLDOUT
     foreign = {
-        "windows": asked.windows is not None and method is not ValidationMethod.WALK_FORWARD,
-        "rolling": asked.rolling and method is not ValidationMethod.WALK_FORWARD,
-        "purge_bars": asked.purge_bars is not None and method is not ValidationMethod.WALK_FORWARD,
-        "holdout": asked.holdout is not None and method is not ValidationMethod.HOLDOUT,
+        "windows": asked.windows is not None and not walks,
+        "rolling": asked.rolling and not walks,
+        "purge_bars": asked.purge_bars is not None and not walks,
+        "holdout": asked.holdout is not None and not holds,
     }
     for name, is_foreign in foreign.items():
         if is_foreign:
@@ -72,37 +110,12 @@ def _asked(wanted: OptimizationRequest, violations: Violations) -> ValidationReq
     return replace(asked, method=method)
 
 
-def _holdout(
-    wanted: OptimizationRequest,
-    asked: ValidationRequest,
-    bars: Bars,
-    *,
-    settings: Settings,
-    violations: Violations,
-) -> Validation:
-    at = "holdout" if wanted.validation is None else "validation.holdout"
-    share = settings.default_holdout if asked.holdout is None else asked.holdout
-    found = Validation(method=ValidationMethod.HOLDOUT, holdout=share)
-    if not 0 < share <= HOLDOUT_MAX:
-        violations.add(
-            at,
-            "HOLDOUT_OUT_OF_RANGE",
-            f"a share above 0 and up to {HOLDOUT_MAX}, not {share!r}",
-            value=share,
-            max=HOLDOUT_MAX,
-        )
-        return found
-    try:
-        return replace(found, splits=(_dated(holdout(len(bars), share), bars),))
-    except TooFewBars as short:
-        _note_too_few(at, bars, short, violations)
-        return found
+def _at_holdout(wanted: OptimizationRequest) -> str:
+    """Where the request says the share."""
+    return "holdout" if wanted.validation is None else "validation.holdout"
 
 
-def _walk_forward(asked: ValidationRequest, bars: Bars, look_back: int, violations: Violations) -> Validation:
-    windows = WINDOWS_DEFAULT if asked.windows is None else asked.windows
-    purge = default_purge(len(bars), look_back) if asked.purge_bars is None else asked.purge_bars
-    found = Validation(method=ValidationMethod.WALK_FORWARD, rolling=asked.rolling, purge_bars=purge)
+def _check_windows(windows: int, purge: int | None, violations: Violations) -> None:
     if not WINDOWS_MIN <= windows <= WINDOWS_MAX:
         violations.add(
             "validation.windows",
@@ -111,10 +124,14 @@ def _walk_forward(asked: ValidationRequest, bars: Bars, look_back: int, violatio
             windows_min=WINDOWS_MIN,
             windows_max=WINDOWS_MAX,
         )
-    if purge < 0:
+    if purge is not None and purge < 0:
         violations.add("validation.purge_bars", "OUT_OF_RANGE", f"at least 0, not {purge}", value=purge)
-    if violations.has("validation"):
-        return found
+
+
+def _windows(asked: ValidationRequest, bars: Bars, look_back: int, violations: Violations) -> Validation:
+    purge = default_purge(len(bars), look_back) if asked.purge_bars is None else asked.purge_bars
+    found = Validation(method=ValidationMethod.WALK_FORWARD, rolling=asked.rolling, purge_bars=purge)
+    windows = asked.windows or WINDOWS_DEFAULT
     try:
         cuts = walk_forward(len(bars), windows, purge=purge, rolling=asked.rolling)
     except TooFewBars as short:
