@@ -13,7 +13,7 @@ vectorbt 1.2 can express a part of it. It does not, and runs are compared withou
 - maker fees, impact, least values, carry, liquidation; closing where the fee is more than what is there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 from itertools import zip_longest
 from typing import Any
@@ -55,9 +55,17 @@ from stratopt_server.engine.kernels.orders import (
     TAKE_PROFIT_HIT,
     in_lots_nb,
 )
-from stratopt_server.engine.kernels.signals import Signals, run_signals_nb
+from stratopt_server.engine.kernels.signals import (
+    LONG_ENTRY,
+    LONG_EXIT,
+    SHORT_ENTRY,
+    SHORT_EXIT,
+    Signals,
+    run_signals_nb,
+)
 from stratopt_server.engine.metrics import ABSOLUTE, RELATIVE, disagreements
 from stratopt_server.engine.prepare import BLOCKS, market_of, terms_of
+from stratopt_server.engine.ready_signals import ReadySignals, SignalSweeper
 from stratopt_server.engine.totals import to_daily, to_metrics
 
 ORDERS_A_BAR = 3
@@ -81,6 +89,9 @@ class Ran:
     orders: Floats
     """Bar, size, price, fee, reason: a row for each fill."""
     figures: Figures
+
+
+Runner = Callable[[Bars, Wishes, RunTerms], Ran]
 
 
 def run_kernel(bars: Bars, wishes: Wishes, terms: RunTerms) -> Ran:
@@ -109,11 +120,39 @@ def run_kernel(bars: Bars, wishes: Wishes, terms: RunTerms) -> Ran:
     return Ran(orders[:, [O_BAR, O_SIZE, O_PRICE, O_FEE, O_REASON]], figures)
 
 
-def differences(bars: Bars, wishes: Wishes, terms: RunTerms) -> list[str]:
-    """Name each fill and each figure on which the kernels differ from the definition."""
+def run_ready(bars: Bars, wishes: Wishes, terms: RunTerms) -> Ran:
+    """Run them as ready-made signals."""
+    codes = np.array(wishes.codes)
+    ready = ReadySignals(
+        entries=codes & LONG_ENTRY > 0,
+        exits=codes & LONG_EXIT > 0,
+        short_entries=codes & SHORT_ENTRY > 0,
+        short_exits=codes & SHORT_EXIT > 0,
+        sizes=levels_of(wishes.sizes),
+        stop_losses=levels_of(wishes.stop_losses),
+        take_profits=levels_of(wishes.take_profits),
+        adds=wishes.adds,
+        of_initial=wishes.of_initial,
+    )
+    sweeper = SignalSweeper(bars, terms)
+    measured, (orders, metrics) = sweeper.measure([ready]), sweeper.orders(ready)
+    assert measured.metrics == [metrics]
+    figures = Figures(metrics, measured.daily[0], measured.blocks[0].tolist())
+    return Ran(orders[:, [O_BAR, O_SIZE, O_PRICE, O_FEE, O_REASON]], figures)
+
+
+def levels_of(column: Sequence[float]) -> Floats | float | None:
+    """Give a column as ready-made signals have it."""
+    if len(column) == 1:
+        return column[0]
+    return np.array(column) if column else None
+
+
+def differences(runner: Runner, bars: Bars, wishes: Wishes, terms: RunTerms) -> list[str]:
+    """Name each fill and each figure on which what ran differs from the definition."""
     account = run(bars, wishes, terms)
     assume(account.nearest_tie > TIE)
-    expected, found = measure(account, bars, BLOCKS), run_kernel(bars, wishes, terms)
+    expected, found = measure(account, bars, BLOCKS), runner(bars, wishes, terms)
     assume(expected.rounding < ROUNDING)
     rows = [[o.bar, o.size, o.price, o.fee, REASONS[o.reason]] for o in account.orders]
     metrics, shape = found.figures.metrics, (expected.metrics.skewness, expected.metrics.kurtosis)
@@ -275,7 +314,14 @@ def test_lots_round_down_however_many(size: float, lot: float, expected: float) 
 @given(made_up_runs())
 def test_kernels_keep_the_account_that_is_described(made_up: tuple[Bars, Wishes, RunTerms]) -> None:
     """Whatever the bars, the signals and the terms, each fill and each figure is the definition's."""
-    assert differences(*made_up) == []
+    assert differences(run_kernel, *made_up) == []
+
+
+@settings(max_examples=300, deadline=None)
+@given(made_up_runs())
+def test_ready_made_signals_keep_it_too(made_up: tuple[Bars, Wishes, RunTerms]) -> None:
+    """Booleans, sizes and stops, of each bar or of all, are run as the definition runs their codes."""
+    assert differences(run_ready, *made_up) == []
 
 
 SHORT = RunTerms(
@@ -418,7 +464,7 @@ def runs_for_vectorbt(draw: st.DrawFn) -> tuple[Bars, Wishes, RunTerms]:
 def test_kernels_keep_the_account_of_vectorbt(made_up: tuple[Bars, Wishes, RunTerms]) -> None:
     """Plain vectorbt fills the same orders and finds the same figures wherever it can express the run."""
     terms = made_up[2]
-    ran, portfolio = run_kernel(*made_up), portfolio_of(*made_up)
+    ran, portfolio = run_ready(*made_up), portfolio_of(*made_up)
     metrics = ran.figures.metrics
     assume(metrics.run_status is not RunStatus.LIQUIDATED)
     records = portfolio.orders.values

@@ -23,7 +23,8 @@ from stratopt_server.engine.kernels.bits import LANES
 from stratopt_server.engine.kernels.book import Book, hold_nb, open_book_nb
 from stratopt_server.engine.kernels.grid import BEYOND, SLOT, GridRule, run_grid_nb, work_grid_nb
 from stratopt_server.engine.kernels.lanes import beyond_mask_nb, moments_nb, span_nb
-from stratopt_server.engine.kernels.terms import Floats2, Terms, Totals
+from stratopt_server.engine.kernels.tables import no_tables
+from stratopt_server.engine.kernels.terms import Floats2, Inputs, Terms, Totals
 from stratopt_server.engine.prepare import market_of, terms_of
 
 MODELS = {
@@ -422,11 +423,12 @@ def test_orders_obey_the_exchange(case: tuple[Setup, list[Bar]]) -> None:
 def sweep(sets: Floats2, hands: int = 1) -> Totals:
     """Sweep parameter sets over a walk, dealt out to so many hands."""
     market = market_of(bars_of(walk(2_000, 7)), Carry(), BLOCKS)
+    inputs = Inputs(market, no_tables(), terms_for(Setup(1, 0.1, 0.1)))
     totals = Totals(
         np.empty((len(sets), column.TOTALS)), np.empty((len(sets), BLOCKS, 2)), np.empty((0, order.ORDER))
     )
     for first in range(hands):
-        work_grid_nb(market, terms_for(Setup(1, 0.1, 0.1)), sets, totals, (first, hands))
+        work_grid_nb(inputs, sets, totals, (first, hands))
     return totals
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tracemalloc
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -178,10 +179,10 @@ def test_memory_does_not_grow_with_the_sets() -> None:
     assert peak < 4_000_000, "one series of doubles alone has 800,000 bytes a set"
 
 
-def run_python(code: str, **environment: str) -> str:
+def run_python(*arguments: str, **environment: str) -> str:
     """Run Python in its own process; give what it prints."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
+        [sys.executable, "-W", "error", *arguments],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -197,7 +198,7 @@ def test_the_sweep_needs_neither_vectorbt_nor_pandas() -> None:
         "import sys, stratopt_server.engine.sweep as s; s.warm();"
         "print({'vectorbt', 'pandas', 'grpc', 'peewee'} & set(sys.modules))"
     )
-    assert run_python(code).strip() == "set()"
+    assert run_python("-c", code).strip() == "set()"
 
 
 FORKED = """
@@ -226,30 +227,31 @@ print("alive")
 
 def test_jobs_forked_from_a_warm_process_sweep_too() -> None:
     """Children forked after the kernels ran on all threads compute the same figures as their parent."""
-    assert run_python(FORKED).strip() == "alive"
+    assert run_python("-c", FORKED).strip() == "alive"
 
 
-BOUNDS_CHECK = """
-import numpy as np
-from stratopt_server.domain.market import Bars
-from stratopt_server.domain.runs import Costs, Fill, RunTerms
-from stratopt_server.engine.sweep import sweep
-random = np.random.default_rng(0)
-for count in (1, 2, 3, 31, 32, 33, 64, 65, 500):
-    close = np.exp(np.cumsum(random.normal(0, 0.02, count)))
-    bars = Bars(np.arange(count), close, close, close, close, close)
-    sets = [dict(fast_period=f, slow_period=w, signal_threshold=0.0) for f, w in ((1, 2), (3, 20), (40, 600))]
-    for fill in Fill:
-        costs = Costs(taker_fee=0.001, slippage=0.0)
-        sweep("ma_cross", bars, sets, RunTerms(costs=costs, initial_cash=1.0, fill=fill, bars_per_year=1.0))
-print("inside")
+def test_no_kernel_reads_beyond_its_arrays(tmp_path: Path) -> None:
+    """All kernels survive made-up runs with every index checked, and with forbidden memory behind arrays."""
+    checked = {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_NUM_THREADS": "1"}
+    run_python(str(Path(__file__).with_name("engine_bounds.py")), "0", **checked)
+
+
+WARMED = """
+import sys
+sys.argv = ["", "1"]
+import engine_bounds
+from stratopt_server.engine.kernels import grid, ma_cross, tables, work
+from stratopt_server.engine.sweep import warm
+warm()
+engine_bounds.main()
+doors = (grid.work_grid_nb, ma_cross.work_ma_cross_nb, work.work_signals_nb, work.work_ready_nb)
+print([len(door.signatures) for door in (*doors, tables._prefix_nb)])
 """
 
 
-def test_no_kernel_reads_beyond_its_arrays(tmp_path: object) -> None:
-    """With numba checking every index, runs of all lengths stay inside their arrays."""
-    checked = {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_NUM_THREADS": "1"}
-    assert run_python(BOUNDS_CHECK, **checked).strip() == "inside"
+def test_nothing_is_compiled_after_warming() -> None:
+    """Whatever is run on whatever terms, each kernel is the one that was warmed."""
+    assert run_python("-c", WARMED, PYTHONPATH=str(Path(__file__).parent)).strip() == "[1, 1, 1, 1, 1]"
 
 
 def test_warming_twice_is_harmless() -> None:

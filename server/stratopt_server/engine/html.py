@@ -14,8 +14,9 @@ from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.report import Report, ReportSeries, Trade
 from stratopt_server.domain.runs import BacktestSpec, RunTerms, SizingKind
 from stratopt_server.engine.chart import Line, line_chart
+from stratopt_server.engine.measure import changes
 from stratopt_server.engine.page import PAGE
-from stratopt_server.engine.portfolio import RECOVERED, falls
+from stratopt_server.engine.portfolio import RECOVERED, compounded, falls
 
 LAST_TRADES = 50
 DEEPEST_FALLS = 5
@@ -214,16 +215,14 @@ def _special(terms: RunTerms) -> list[tuple[str, str]]:
 
 
 def monthly_returns(series: ReportSeries, initial_cash: float) -> dict[int, dict[int, float]]:
-    """Compute the return of each calendar month (UTC): year -> month 1-12 -> fraction."""
+    """Have vectorbt compute the return of each calendar month (UTC): year -> month 1-12 -> fraction."""
     months = series.time.astype("datetime64[us]").astype("datetime64[M]").astype(int)
-    last = np.flatnonzero(np.diff(months, append=months[-1] + 1))
+    starts = np.flatnonzero(np.diff(months, prepend=months[0] - 1))
+    returns = changes(series.equity, initial_cash)
     found: dict[int, dict[int, float]] = {}
-    before = initial_cash
-    for month, equity in zip(months[last].tolist(), series.equity[last].tolist(), strict=True):
-        found.setdefault(1970 + month // 12, {})[month % 12 + 1] = (
-            equity / before - 1.0 if before > 0 else 0.0
-        )
-        before = equity
+    for first, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(months)], strict=True):
+        year, month = divmod(int(months[first]), 12)
+        found.setdefault(1970 + year, {})[month + 1] = compounded(returns[first:stop])
     return found
 
 

@@ -8,6 +8,7 @@ import vectorbt as vbt
 from numpy.typing import NDArray
 
 from stratopt_server.domain.market import Bars, FloatColumn
+from stratopt_server.engine.kernels.lows import TAIL
 from stratopt_server.engine.kernels.orders import O_BAR, O_FEE, O_PRICE, O_SIZE
 from stratopt_server.engine.kernels.terms import Floats2
 
@@ -58,6 +59,55 @@ def is_short(records: Records) -> NDArray[np.bool_]:
     """Tell which round trips sold first."""
     short: NDArray[np.bool_] = records["direction"] == vbt.portfolio.enums.TradeDirection.Short
     return short
+
+
+def holding(bars: Bars, initial_cash: float) -> FloatColumn:
+    """Compute the value at every close of buying at the first open, without costs, and holding."""
+    close = pd.Series(np.asarray(bars.close))
+    held = vbt.Portfolio.from_holding(
+        close,
+        price=pd.Series(np.asarray(bars.open)),
+        init_cash=float(initial_cash),
+        fees=0.0,
+        slippage=0.0,
+        freq="1h",  # of no consequence: only values are read
+    )
+    value: FloatColumn = held.value().to_numpy()
+    return value
+
+
+def drawdown_of(equity: FloatColumn, initial_cash: float) -> FloatColumn:
+    """Compute the fall of equity from its peak so far, a positive fraction; the initial cash is a peak."""
+    account: Any = pd.Series(np.concatenate(([initial_cash], equity)))
+    fall: FloatColumn = account.vbt.drawdown().to_numpy()
+    return 0.0 - fall[1:]
+
+
+def stats_of(
+    equity: FloatColumn, returns: FloatColumn, days: FloatColumn, *, initial_cash: float, bars_per_year: float
+) -> dict[str, float]:
+    """Compute with vectorbt the figures that it defines as `Metrics` does.
+
+    `returns` are those of each bar, `days` those of each UTC day. A figure that is not defined is
+    infinite or NaN. What it defines otherwise, or not at all, is not here: its cagr and calmar_ratio multiply
+    rounding up over the bars, its profit_factor and expectancy count a move of up to 1e-9 as none and know
+    no carry, and skewness, kurtosis, turnover and exposure are none of its figures.
+    """
+    nb = vbt.returns.nb
+    return {
+        "total_return": float(equity[-1] / initial_cash - 1.0),
+        "sharpe_ratio": float(nb.sharpe_ratio_1d_nb(returns, bars_per_year)),
+        "sortino_ratio": float(nb.sortino_ratio_1d_nb(returns, bars_per_year)),
+        "volatility": float(nb.annualized_volatility_1d_nb(returns, bars_per_year)),
+        "max_drawdown": float(drawdown_of(equity, initial_cash).max()),
+        "var_95": -float(nb.value_at_risk_1d_nb(days, TAIL)),
+        "cvar_95": -float(nb.cond_value_at_risk_1d_nb(days, TAIL)),
+    }
+
+
+def compounded(returns: FloatColumn) -> float:
+    """Compute the return of several bars together."""
+    return float(vbt.returns.nb.cum_returns_final_1d_nb(returns))
 
 
 def falls(equity: FloatColumn) -> Records:

@@ -11,9 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stratopt_server.domain.market import FloatColumn
 from stratopt_server.engine.jit import njit
-from stratopt_server.engine.kernels.bits import BITS, lowest_bit_nb
 from stratopt_server.engine.kernels.book import Book, close_book_nb, end_trade_nb, hold_nb, open_book_nb
 from stratopt_server.engine.kernels.columns import (
     CASH,
@@ -23,7 +21,6 @@ from stratopt_server.engine.kernels.columns import (
     REFUSED_NOTIONAL,
     SIZE,
 )
-from stratopt_server.engine.kernels.lanes import beyond_mask_nb
 from stratopt_server.engine.kernels.orders import (
     LINE,
     SMALLEST_SIZE,
@@ -32,7 +29,8 @@ from stratopt_server.engine.kernels.orders import (
     fill_nb,
     in_lots_nb,
 )
-from stratopt_server.engine.kernels.terms import TOUCH, TOUCH_PATH, VOLUME, Floats2, Market, Terms, Totals
+from stratopt_server.engine.kernels.seek import next_beyond_nb
+from stratopt_server.engine.kernels.terms import TOUCH, TOUCH_PATH, VOLUME, Floats2, Inputs, Totals
 
 BEYOND = 1e-4
 """How far through its line the price must go where the tick size is not known, as a share of the line."""
@@ -278,20 +276,6 @@ def _fill_bar_nb(book: Book, rule: GridRule, slots: Floats2, bar: int) -> None:
 
 
 @njit(borrows=True, inlined=True)
-def _reaches_nb(low: FloatColumn, high: FloatColumn, bounds: tuple[float, float], first: int) -> int:
-    """Find the first bar from `first` on with low <= bounds[0] or high >= bounds[1]; their number if none."""
-    count, bar = low.size, first
-    while bar + BITS <= count:
-        found = beyond_mask_nb(low, high, bar, bounds)
-        if found != 0:
-            return bar + int(lowest_bit_nb(found))
-        bar += BITS
-    while bar < count and low[bar] > bounds[0] and high[bar] < bounds[1]:
-        bar += 1
-    return bar
-
-
-@njit(borrows=True, inlined=True)
 def _too_thin_nb(book: Book, slots: Floats2, bar: int, stop: float) -> bool:
     """Tell whether a bar's volume lets nothing fill: the first slot's order is the least."""
     market, terms, grid = book.market, book.terms, slots[0]
@@ -312,9 +296,9 @@ def _next_event_nb(book: Book, rule: GridRule, slots: Floats2, first: int) -> in
         below = max(below, _buy_level_nb(book, slots, int(grid[TOP])))
     if grid[HOLDING] > 0.0:
         highs, above = market.high, _sell_level_nb(book, slots, int(grid[BOTTOM]))
-    bar = _reaches_nb(market.low, highs, (below, above), first)
+    bar = next_beyond_nb(market.low, highs, (below, above), (first, count))
     while bar < count and _too_thin_nb(book, slots, bar, stop):
-        bar = _reaches_nb(market.low, highs, (below, above), bar + 1)
+        bar = next_beyond_nb(market.low, highs, (below, above), (bar + 1, count))
     return int(bar)
 
 
@@ -337,14 +321,14 @@ def run_grid_nb(book: Book, rule: GridRule, slots: Floats2) -> None:
 
 
 @njit()
-def work_grid_nb(market: Market, terms: Terms, rules: Floats2, totals: Totals, hand: tuple[int, int]) -> None:
+def work_grid_nb(inputs: Inputs, rules: Floats2, totals: Totals, hand: tuple[int, int]) -> None:
     """Run one worker's hand of parameter sets (count, profit ratio, stop loss): from which number on, and
     every how many. What it needs in between is as large as the largest grid, however many sets there are.
     """
-    first_set, step = hand
+    market, terms = inputs.market, inputs.terms
     days = np.empty(market.day_ends.size)
     slots = np.empty((int(rules[:, 0].max()) + 1, SLOT))
-    for number in range(first_set, rules.shape[0], step):
+    for number in range(hand[0], rules.shape[0], hand[1]):
         rule = GridRule(int(rules[number, 0]), rules[number, 1], rules[number, 2])
         book = Book(market, terms, totals.rows[number], days, totals.blocks[number], totals.orders)
         run_grid_nb(book, rule, slots)

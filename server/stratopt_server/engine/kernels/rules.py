@@ -20,9 +20,9 @@ from stratopt_server.engine.indicators import (
 )
 from stratopt_server.engine.jit import njit
 from stratopt_server.engine.kernels.ma_cross import BAND, BUY, SELL, rule_nb, signal_nb
-from stratopt_server.engine.kernels.signals import LONG_ENTRY, LONG_EXIT, SHORT_ENTRY, SHORT_EXIT, Codes
+from stratopt_server.engine.kernels.signals import LONG_ENTRY, LONG_EXIT, SHORT_ENTRY, SHORT_EXIT
 from stratopt_server.engine.kernels.tables import Tables
-from stratopt_server.engine.kernels.terms import Floats2, Market
+from stratopt_server.engine.kernels.terms import Codes, Floats2, Market
 
 (
     MA_CROSS,

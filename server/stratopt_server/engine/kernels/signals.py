@@ -4,14 +4,11 @@ Signals that contradict each other on one bar cancel each other. A signal to the
 held and opens the other way, in two orders.
 """
 
+import math
 from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from stratopt_server.domain.market import FloatColumn
 from stratopt_server.engine.jit import njit
-from stratopt_server.engine.kernels.bits import BITS, lowest_bit_nb
 from stratopt_server.engine.kernels.book import (
     Book,
     charge_nb,
@@ -22,10 +19,11 @@ from stratopt_server.engine.kernels.book import (
     open_book_nb,
 )
 from stratopt_server.engine.kernels.columns import CASH, LIQUIDATED, SIZE
-from stratopt_server.engine.kernels.lanes import heeded_mask_nb
 from stratopt_server.engine.kernels.orders import LIQUIDATION, SIGNAL, close_position_nb, open_position_nb
+from stratopt_server.engine.kernels.seek import next_beyond_nb, next_code_nb
 from stratopt_server.engine.kernels.stops import (
     NO_HIT,
+    bounds_nb,
     follow_nb,
     hit_nb,
     place_stops_nb,
@@ -33,13 +31,12 @@ from stratopt_server.engine.kernels.stops import (
     ruined_nb,
     waits_nb,
 )
+from stratopt_server.engine.kernels.terms import Codes
 
 LONG_ENTRY, LONG_EXIT, SHORT_ENTRY, SHORT_EXIT = 1, 2, 4, 8
 """Bits of a bar's signal."""
 LONG_ONLY, SHORT_ONLY, BOTH_SIDES = 3, 12, 15
 """Signals that are heeded, as masks of them."""
-
-Codes = NDArray[np.uint8]
 
 
 class Signals(NamedTuple):
@@ -86,35 +83,24 @@ def _heeded_nb(size: float, sides: int, adds: bool) -> int:
 
 
 @njit(borrows=True, inlined=True)
-def _next_code_nb(codes: Codes, heeded: int, first: int) -> int:
-    """Find the first code from `first` on that has a heeded bit; their number if none has."""
-    count, bar = codes.size, first
-    while bar + BITS <= count:
-        found = heeded_mask_nb(codes, bar, heeded)
-        if found != 0:
-            return bar + int(lowest_bit_nb(found))
-        bar += BITS
-    while bar < count and not codes[bar] & heeded:
-        bar += 1
-    return bar
-
-
-@njit(borrows=True, inlined=True)
 def _next_event_nb(book: Book, signals: Signals, first: int) -> int:
     """Find the first bar from `first` on in which the position may change; the number of bars if none."""
     if charged_nb(book):
         # The price at which nothing is left moves with what each bar charges.
         return first
-    codes, delay, count = signals.codes, book.terms.delay, book.market.close.size
+    market, delay = book.market, book.terms.delay
     heeded = _heeded_nb(book.total[SIZE], book.terms.sides, signals.adds)
-    last = min(_next_code_nb(codes, heeded, max(first - delay, 0)) + delay, count)
+    stop = next_code_nb(signals.codes, heeded, max(first - delay, 0)) + delay
+    stop = min(stop, market.close.size)
     if book.total[SIZE] == 0.0 or not waits_nb(book):
-        return last
-    for bar in range(first, last):
+        return stop
+    if book.terms.trailing_stop == math.inf:
+        return next_beyond_nb(market.low, market.high, bounds_nb(book), (first, stop))
+    for bar in range(first, stop):
         if hit_nb(book, bar, entered_now=False)[0] != NO_HIT:
             return bar
         follow_nb(book, bar)
-    return last
+    return stop
 
 
 @njit(borrows=True, inlined=True)

@@ -44,27 +44,44 @@ def ruined_nb(book: Book, bar: int) -> bool:
     return bool(ruin <= book.market.high[bar])
 
 
+@njit(borrows=True, inlined=True)
+def _levels_nb(book: Book) -> tuple[float, float, float, float]:
+    """Find side, stop, target and ruin of the position, the last -infinite where no price leaves nothing.
+
+    A short is a long upside down: times its side of -1, stops lie below and targets above.
+    """
+    total = book.total
+    side = 1.0 if total[SIZE] > 0.0 else -1.0
+    entry, best = total[ENTRY], total[BEST]
+    stop = side * entry - entry * total[STOP_LOSS]
+    trailing = side * best - best * book.terms.trailing_stop
+    target = side * entry + entry * total[TAKE_PROFIT]
+    owed = total[CASH] / total[SIZE]
+    return side, max(stop, trailing), target, side * -owed if owed < 0.0 else -math.inf
+
+
+@njit(borrows=True, inlined=True)
+def bounds_nb(book: Book) -> tuple[float, float]:
+    """Find the low and the high that a bar must reach to end the position: one of them, or a price beyond."""
+    side, stop, target, ruin = _levels_nb(book)
+    stop = max(stop, ruin)
+    return (stop, target) if side > 0.0 else (-target, -stop)
+
+
 @njit(borrows=True)
 def hit_nb(book: Book, bar: int, entered_now: bool) -> tuple[int, float]:
     """Find why and at what price the bar ends the position; NO_HIT if it does not."""
-    market, total = book.market, book.total
-    # A short is a long upside down: seen so, stops lie below and targets above.
-    side = 1.0 if total[SIZE] > 0.0 else -1.0
+    market = book.market
+    side, stop, target, ruin = _levels_nb(book)
     opened = side * market.open[bar]
     worst, best = market.low[bar], market.high[bar]
     if side < 0.0:
         worst, best = -best, -worst
-    entry = total[ENTRY]
-    stop = side * entry - entry * total[STOP_LOSS]
-    trailing = side * total[BEST] - total[BEST] * book.terms.trailing_stop
-    target = side * entry + entry * total[TAKE_PROFIT]
-    ruin = side * (-total[CASH] / total[SIZE])
-    stop, reason = max(stop, trailing), STOP_LOSS_HIT
-    if ruin > stop and total[CASH] / total[SIZE] < 0.0:
+    reason = STOP_LOSS_HIT
+    if ruin > stop:
         stop, reason = ruin, LIQUIDATION
     if not entered_now and opened <= stop:
-        beyond = opened <= ruin and total[CASH] / total[SIZE] < 0.0
-        return (LIQUIDATION, side * ruin) if beyond else (reason, side * opened)
+        return (LIQUIDATION, side * ruin) if opened <= ruin else (reason, side * opened)
     if not entered_now and opened >= target:
         return TAKE_PROFIT_HIT, side * target
     if worst <= stop:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from stratopt_server.domain.market import FloatColumn
 from stratopt_server.engine.kernels.tables import Tables
 
+Codes = NDArray[np.uint8]
 Whole = NDArray[np.int64]
 Floats2 = NDArray[np.float64]
 Floats3 = NDArray[np.float64]
