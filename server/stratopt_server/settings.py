@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     """Approvals whose evidence is being gathered or waits for its turn."""
     job_memory_mb_max: int = Field(default=2_048, ge=128)
     """Memory a job may take beyond what its template had; over it the job fails."""
+    report_fills_max: PositiveInt = 1_000_000
+    """Fills that the report of a backtest may have; one with more fails rather than exceed its memory."""
     job_attempts_max: PositiveInt = 3
     """Attempts at a job that may be lost with their process or server, before it fails."""
     lease_seconds: Seconds = 15.0

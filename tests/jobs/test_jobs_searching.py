@@ -147,6 +147,7 @@ class Search:
             columns=Columns(),
             contract=MA_CROSS.contract,
             clock=Clock(),
+            fills_max=0,
             changed=lambda: None,
         )
         try:

@@ -9,8 +9,9 @@ from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.report import Report
 from stratopt_server.domain.runs import BacktestSpec, FillModel
 from stratopt_server.engine.html import render_html
+from stratopt_server.engine.many_runs import TooManyFills
 from stratopt_server.engine.names import GRID
-from stratopt_server.engine.report import PathsDisagree, disagreements, make_report
+from stratopt_server.engine.report import PathsDisagree, make_report
 from stratopt_server.engine.sweep import sweep
 from stratopt_server.jobs.channel import JobFailure
 from stratopt_server.jobs.context import JobContext
@@ -25,7 +26,7 @@ def run_backtest(context: JobContext, spec: BacktestSpec) -> None:
     _announce(context, 0)
     bars = context.bars()
     _announce(context, 1)
-    result = _both_paths(context.contract.kernel, bars, spec)
+    result = _report(context, bars, spec)
     bracket = _bracket(context.contract.kernel, bars, spec, result.metrics)
     _announce(context, 2)
     html = render_html(spec, result, bracket)
@@ -45,28 +46,28 @@ def run_backtest(context: JobContext, spec: BacktestSpec) -> None:
         )
 
 
-def _both_paths(kernel: str, bars: Bars, spec: BacktestSpec) -> Report:
+def _report(context: JobContext, bars: Bars, spec: BacktestSpec) -> Report:
     """Run it as a search would and as a report is made.
 
     The search believes the sweep path and the user the report path: a run on which they differ has no result.
     """
-    terms = spec.scenario.terms
+    kernel, fills_max = context.contract.kernel, context.fills_max
     try:
-        report = make_report(kernel, bars, spec.params, terms)
-    except PathsDisagree as disagreement:
-        raise _fault(str(disagreement)) from disagreement
-    swept = sweep(kernel, bars, [spec.params], terms)[0]
-    if differences := disagreements(swept, report.metrics):
-        raise _fault("; ".join(differences))
-    return report
-
-
-def _fault(differences: str) -> JobFailure:
-    return JobFailure(
-        "PATHS_DISAGREE",
-        f"the engine's two paths differ: {differences}. This is a fault of the server",
-        metrics=differences,
-    )
+        return make_report(kernel, bars, spec.params, spec.scenario.terms, fills_max=fills_max)
+    except PathsDisagree as differences:
+        raise JobFailure(
+            "PATHS_DISAGREE",
+            f"the engine's two paths differ: {differences}. This is a fault of the server",
+            metrics=str(differences),
+        ) from differences
+    except TooManyFills as many:
+        raise JobFailure(
+            "REPORT_TOO_LARGE",
+            f"the run has {many.fills:,} fills, more than the {fills_max:,} of a report: use fewer bars or "
+            "parameters that trade less, or raise report_fills_max",
+            fills=str(many.fills),
+            report_fills_max=str(fills_max),
+        ) from many
 
 
 def _bracket(kernel: str, bars: Bars, spec: BacktestSpec, own: Metrics) -> tuple[BracketRun, ...]:

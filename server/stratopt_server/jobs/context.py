@@ -20,6 +20,8 @@ class JobContext:
     columns: BarsStore
     contract: StrategyContract
     clock: Clock
+    fills_max: int
+    """Most fills that a report may have."""
     changed: Callable[[], None]
     """Tells the server that the job's rows changed."""
 

@@ -96,6 +96,7 @@ class ProcessLauncher:
             database_url=self._settings.database,
             bars_dir=str(self._settings.bars_dir),
             memory_mb_max=self._settings.job_memory_mb_max,
+            report_fills_max=self._settings.report_fills_max,
         )
         return JobAttempt(await template.fork(task))
 

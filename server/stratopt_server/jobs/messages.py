@@ -26,6 +26,7 @@ class RunJob:
     database_url: str
     bars_dir: str
     memory_mb_max: int
+    report_fills_max: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ def run_job(task: RunJob, channel: Channel) -> None:
             columns=ColumnStore(Path(task.bars_dir)),
             contract=contract_of(job),
             clock=SystemClock(),
+            fills_max=task.report_fills_max,
             changed=channel.changed,
         )
         if isinstance(job.spec, BacktestSpec):

@@ -12,23 +12,30 @@ import selectors
 import signal
 import socket
 import sys
+from collections.abc import Callable
 
 from stratopt_server.domain.speeds import Speeds
 from stratopt_server.engine import sweep
 from stratopt_server.jobs import child
 from stratopt_server.jobs.calibration import report_speeds, sweep_speeds
 from stratopt_server.jobs.messages import MESSAGE_BYTES_MAX, Exited, Kill, Ready, Start, Task, decode, encode
+from stratopt_server.storage import codec
 
 PR_SET_PDEATHSIG = 1
+LEISURE_SECONDS = 0.3
+"""Without a task for so long, a template loads what only some tasks need."""
 
 
 class Template:
     """Answers the supervisor until it hangs up."""
 
-    def __init__(self, supervisor: socket.socket, speeds: Speeds) -> None:
-        """`speeds` are what was measured of the engine."""
+    def __init__(
+        self, supervisor: socket.socket, speeds: Speeds, *, at_leisure: Callable[[], None] | None = None
+    ) -> None:
+        """`speeds` are what was measured of the engine; `at_leisure` loads what not every task needs."""
         self._supervisor = supervisor
         self._speeds = speeds
+        self._at_leisure = at_leisure
         self._runs: dict[int, int] = {}  # pid of each process -> its run
         self._wakeup, wakeup_writer = socket.socketpair()
         for end in (self._wakeup, wakeup_writer):
@@ -44,12 +51,24 @@ class Template:
             selector.register(self._supervisor, selectors.EVENT_READ)
             selector.register(self._wakeup, selectors.EVENT_READ)
             while True:
-                ready = {key.fileobj for key, _ in selector.select()}
+                ready = {key.fileobj for key, _ in selector.select(self._patience())}
+                if not ready:
+                    self._load_the_rest()
                 if self._wakeup in ready:
                     self._wakeup.recv(4096)
                     self._reap()
                 if self._supervisor in ready and not self._answer():
                     return
+
+    def _patience(self) -> float | None:
+        """How long nothing may happen before the rest is loaded; None once it is."""
+        return None if self._at_leisure is None else LEISURE_SECONDS
+
+    def _load_the_rest(self) -> None:
+        if self._at_leisure is not None:
+            self._at_leisure()
+            self._at_leisure = None
+            gc.freeze()
 
     def _answer(self) -> bool:
         """Do what one message asks; False once the supervisor has gone."""
@@ -115,11 +134,20 @@ def main() -> None:
         from stratopt_server.engine import report  # noqa: PLC0415 - takes seconds, and not all need it
 
         report.preload()
+    else:
+        from stratopt_server.jobs import optimization  # noqa: F401, PLC0415 - every search needs it
+
+    codec.prepare()
     # What is loaded stays: a collection that walks over it takes 0.2 s with vectorbt, here and in every fork.
     gc.freeze()
     # Each measures what is run from it.
     measured = Speeds(report=report_speeds()) if options.report else Speeds(sweep=sweep_speeds())
-    Template(supervisor, measured).serve()
+    Template(supervisor, measured, at_leisure=None if options.report else _load_surrogate).serve()
+
+
+def _load_surrogate() -> None:
+    """Load what a Bayesian search needs: seconds that each of them would take, and other jobs need not."""
+    from stratopt_server.optimizers import bayesian  # noqa: F401, PLC0415
 
 
 if __name__ == "__main__":

@@ -53,6 +53,12 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return _adapters[kind]
 
 
+def prepare() -> None:
+    """Build the adapters that every job needs; building them takes longer than a small job."""
+    for kind in (*SPECS.values(), *RESULTS.values(), *EVENTS.values()):
+        _adapter(kind)
+
+
 def to_json(kind: type[T], value: T) -> Any:
     """Turn a value of that type into what `json.dumps` takes."""
     return _adapter(kind).dump_python(value, mode="json")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from scipy.stats import rankdata
 
 NEIGHBOURS = 20
 """Nearest trials that count where the search was no grid."""
@@ -41,8 +40,9 @@ class Landscape:
         """`grid` tells that every point was tried. A score of NaN is not defined, and bad."""
         self._points = points
         self._scores = np.where(np.isnan(scores), -np.inf, scores)
-        ranks = [rankdata(column, method="dense") for column in points.T]
-        scaled = [rank / max(rank.max(initial=1.0), 1.0) for rank in ranks]
+        # Dense ranks: equal values share one, and the next value has the next.
+        ranks = [np.unique(column, return_inverse=True)[1] for column in points.T]
+        scaled = [rank / max(rank.max(initial=1), 1) for rank in ranks]
         self._ranked = np.column_stack(scaled) if scaled else np.empty((len(points), 0))
         self._by_rank = cKDTree(self._ranked)
         self._by_step = cKDTree(points) if grid else None
