@@ -38,7 +38,7 @@ from stratopt_server.engine.sweep import KERNELS, Sweeper
 COUNTS = (1, 2, 3, 15, 16, 17, 63, 64, 65, 127, 128, 129, 500)
 """Bars: few, and as many as blocks or as bars looked at at once, or one more or less."""
 BLOCKS = (1, 16, 70)
-ROUNDS = 24
+ROUNDS = 14
 """Runs of each kernel for each number of bars, at other terms each."""
 HOUR = 3_600_000_000
 PROTECTED: list[mmap.mmap] = []

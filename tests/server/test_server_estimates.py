@@ -30,7 +30,7 @@ SEARCH: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def busy_bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Bars that swing widely."""
-    return write_bars(tmp_path_factory.mktemp("bars") / "busy.csv", count=40_000, noise=0.02)
+    return write_bars(tmp_path_factory.mktemp("bars") / "busy.csv", count=25_000, noise=0.02)
 
 
 @pytest.fixture

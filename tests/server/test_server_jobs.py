@@ -89,10 +89,10 @@ async def test_two_searches_progress_side_by_side(own_client: Client) -> None:
 
 async def test_killed_process_is_started_again(own_server: ServerProcess, own_client: Client) -> None:
     """A search whose process is killed goes on in another one, and ends as if nothing had been."""
-    search = {**LONG, "max_iterations": 20_000}
+    search = {**LONG, "max_iterations": 12_000}
     straight = await own_client.optimizations.start(symbol="LONG/USDT", **search)
     expected = await straight.result(timeout=120)
-    handle = await start_long(own_client, max_iterations=20_000)
+    handle = await start_long(own_client, max_iterations=12_000)
     for process in job_processes(own_server):
         process.kill()
     result = await handle.result(timeout=120)
@@ -127,11 +127,11 @@ async def test_job_that_kills_its_processes_fails(tmp_path: Path, long_bars: Pat
 
 async def test_lost_template_is_started_again(own_server: ServerProcess, own_client: Client) -> None:
     """Killing the template takes its jobs with it; they go on from a new one."""
-    handle = await start_long(own_client, max_iterations=20_000)
+    handle = await start_long(own_client, max_iterations=12_000)
     for job in job_processes(own_server):
         job.parent().kill()
         break
-    assert (await handle.result(timeout=120)).progress.done == 20_000
+    assert (await handle.result(timeout=120)).progress.done == 12_000
 
 
 async def test_cancel_stops_the_process_and_keeps_the_trials(
@@ -181,10 +181,10 @@ async def test_killed_server_takes_its_job_up_again(
 ) -> None:
     """After kill -9 of the server, a new one on the same folder ends the job as if nothing had happened."""
     assert long_bars
-    search = {**LONG, "max_iterations": 20_000}
+    search = {**LONG, "max_iterations": 12_000}
     straight = await own_client.optimizations.start(symbol="LONG/USDT", **search)
     expected = await straight.result(timeout=120)
-    handle = await start_long(own_client, max_iterations=20_000)
+    handle = await start_long(own_client, max_iterations=12_000)
     watching_from = (await anext(handle.watch())).sequence
     processes = psutil.Process(own_server.pid).children(recursive=True)
     own_server.kill()
