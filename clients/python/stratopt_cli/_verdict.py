@@ -34,13 +34,13 @@ def verdict(optimization: Optimization) -> str:
             "Even the best trial did not earn its risk on the bars the search saw. "
             "This strategy, over these ranges, does not fit these bars."
         )
-    told = _compared(seen.sharpe_ratio, unseen.sharpe_ratio, tried)
+    told = _compared(seen.sharpe_ratio, unseen.sharpe_ratio, tried, _stretch(optimization))
     if unseen.trade_count < ROUND_TRIPS_MIN:
         told += f" It rests on {unseen.trade_count:,} round trips out of sample; over so few, chance decides."
     return told
 
 
-def _compared(seen: float, unseen: float, tried: str) -> str:
+def _compared(seen: float, unseen: float, tried: str, stretch: str) -> str:
     fell = f"The Sharpe ratio fell from {seen:.2f} to {unseen:.2f} on bars the search never saw"
     if unseen <= 0:
         return (
@@ -55,12 +55,11 @@ def _compared(seen: float, unseen: float, tried: str) -> str:
     if unseen < seen:
         return (
             f"{fell}: it held in part. That is how an edge looks, and also how luck looks: "
-            f"{tried}, and one held-out stretch is thin evidence."
+            f"{tried}, and {stretch} is thin evidence."
         )
     return (
         f"The Sharpe ratio was {seen:.2f} on the bars the search saw and {unseen:.2f} on bars it never "
-        "saw: it held. One held-out stretch can be a kind one; check other periods and symbols "
-        "before trading it."
+        f"saw: it held. Yet {stretch} can be a kind one; check other periods and symbols before trading it."
     )
 
 
@@ -81,3 +80,9 @@ def _seen(optimization: Optimization) -> Metrics:
     if sharpes:
         metrics.sharpe_ratio = sum(sharpes) / len(sharpes)
     return metrics
+
+
+def _stretch(optimization: Optimization) -> str:
+    """What the bars are that no search saw."""
+    windows = len(optimization.walk_forward.windows)
+    return f"one history in {windows} windows" if windows else "one held-out stretch"

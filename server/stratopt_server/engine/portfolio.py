@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stratopt_server.domain.market import Bars, FloatColumn
 from stratopt_server.engine.kernels.lows import TAIL
-from stratopt_server.engine.kernels.orders import O_BAR, O_FEE, O_PRICE, O_SIZE
+from stratopt_server.engine.kernels.orders import O_BAR, O_FEE, O_PRICE, O_SIZE, ORDER
 from stratopt_server.engine.kernels.terms import Floats2
 
 Records = NDArray[Any]
@@ -63,16 +63,10 @@ def is_short(records: Records) -> NDArray[np.bool_]:
 
 def holding(bars: Bars, initial_cash: float) -> FloatColumn:
     """Compute the value at every close of buying at the first open, without costs, and holding."""
-    close = pd.Series(np.asarray(bars.close))
-    held = vbt.Portfolio.from_holding(
-        close,
-        price=pd.Series(np.asarray(bars.open)),
-        init_cash=float(initial_cash),
-        fees=0.0,
-        slippage=0.0,
-        freq="1h",  # of no consequence: only values are read
-    )
-    value: FloatColumn = held.value().to_numpy()
+    bought = np.zeros((1, ORDER))
+    bought[0, O_PRICE] = bars.open[0]
+    bought[0, O_SIZE] = initial_cash / bars.open[0]
+    value: FloatColumn = portfolio_of(bars, bought, initial_cash).value().to_numpy()
     return value
 
 
