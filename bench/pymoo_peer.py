@@ -1,4 +1,4 @@
-"""pymoo's genetic algorithm on a family, as its documentation has it for whole numbers."""
+"""pymoo's genetic algorithm on a family: its usual operators, lattice axes rounded."""
 
 from typing import Any
 

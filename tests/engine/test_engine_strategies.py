@@ -285,6 +285,23 @@ def test_a_set_that_never_trades_says_so(kernel: str) -> None:
     assert disagreements(swept, make_report(kernel, bars, params, terms).metrics) == []
 
 
+def test_nearly_equal_returns_agree() -> None:
+    """Two bars' returns of nearly one value: their shape is rounding, and no reason to refuse a report."""
+    prices, spread = np.array([1.0, 1.01574771]), np.ones(2)
+    bars = Bars(np.array([0, 3_600_000_000]), prices, prices, spread, spread, np.zeros(2))
+    terms = RunTerms(
+        costs=Costs(taker_fee=0.5, slippage=0.027397959180966238),
+        initial_cash=100.0,
+        fill=Fill.CLOSE,
+        bars_per_year=8_766.0,
+        sizing=Sizing(kind=SizingKind.FIXED, amount=3_000.0),
+        stops=Stops(trailing_stop=0.015625),
+    )
+    found = sweep("dca", bars, [SHORTENED["dca"]], terms)[0]
+    assert found.kurtosis is not None
+    assert disagreements(found, make_report("dca", bars, SHORTENED["dca"], terms).metrics) == []
+
+
 @pytest.mark.parametrize("fill", Fill)
 @pytest.mark.parametrize("rate", [1e-4, 3e-3, 0.05, 0.4, 0.9])
 def test_a_short_that_carry_ruins_agrees(rate: float, fill: Fill) -> None:

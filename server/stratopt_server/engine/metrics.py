@@ -10,6 +10,8 @@ NOISE = 1e-10
 RELATIVE, ABSOLUTE = 1e-9, 1e-12
 SHAPES = {"skewness", "kurtosis"}
 """Sums of large terms of both signs: near 0 their rounding is not that of their value."""
+SHAPE_ROUNDING = 256 * 2.0**-52
+"""What rounding does to them, for each fourth power of mean / deviation: the terms cancel down to that."""
 
 RATIOS = {"sharpe_ratio", "sortino_ratio", "calmar_ratio"}
 """Where what they divide by is small, its rounding weighs more."""
@@ -107,12 +109,24 @@ def disagreements(a: Metrics, b: Metrics) -> list[str]:
 def _absolute(name: str, metrics: Metrics) -> float:
     """Give the absolute tolerance of a metric: of a ratio, what 1e-12 of what it divides by makes of it."""
     if name in SHAPES:
-        return RELATIVE
+        return RELATIVE + SHAPE_ROUNDING * _steadiness(metrics) ** 4
     value = getattr(metrics, name)
     if name not in RATIOS or value is None:
         return ABSOLUTE
     divisor = _divisor(name, metrics)
     return ABSOLUTE if divisor is None else ABSOLUTE * max(1.0, abs(value)) / min(1.0, max(NOISE, divisor))
+
+
+def _steadiness(metrics: Metrics) -> float:
+    """Estimate |mean| / deviation of the returns; 0 where it is small or not known.
+
+    Sharpe ratio / volatility is mean / variance; the mean of returns that hardly vary is the geometric one.
+    """
+    total, sharpe, volatility = metrics.total_return, metrics.sharpe_ratio, metrics.volatility
+    if total is None or total <= -1.0 or sharpe is None or not volatility:
+        return 0.0
+    mean = math.expm1(math.log1p(total) / metrics.bar_count)
+    return math.sqrt(max(mean * sharpe / volatility, 0.0))
 
 
 def _divisor(name: str, metrics: Metrics) -> float | None:
