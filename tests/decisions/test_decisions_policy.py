@@ -18,15 +18,9 @@ from stratopt_server.decisions.package import PackageFacts, canonical, describe
 from stratopt_server.decisions.policy import STARTER
 from stratopt_server.decisions.signing import SigningKey
 from stratopt_server.decisions.verdict import outcome_of, reason_of
-from stratopt_server.domain.decisions import (
-    Decision,
-    DecisionOutcome,
-    Evidence,
-    EvidenceSource,
-    GateResult,
-    Place,
-)
+from stratopt_server.domain.decisions import Decision, DecisionOutcome, GateResult, Place
 from stratopt_server.domain.errors import RequestRefused, Violations
+from stratopt_server.domain.evidence import Evidence, EvidenceSource
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.metrics import Metrics, ReturnMoments
 from stratopt_server.domain.runs import Costs, Direction

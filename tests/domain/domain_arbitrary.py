@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from domain_samples import STRATEGY_ID
 from hypothesis import strategies as st
 
+from stratopt_server.domain.evidence import BracketRun
 from stratopt_server.domain.goals import Goal, Objective, Target
-from stratopt_server.domain.jobs import BacktestResult, BracketRun, Failure, OptimizationResult, Progress
+from stratopt_server.domain.jobs import BacktestResult, Failure, OptimizationResult, Progress
 from stratopt_server.domain.metrics import Metrics, RunStatus
 from stratopt_server.domain.optimization import (
     Batch,

@@ -6,16 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from stratopt_server.domain.evidence import BracketRun
 from stratopt_server.domain.goals import Goal, Objective, Target
-from stratopt_server.domain.jobs import (
-    BacktestResult,
-    BracketRun,
-    Failure,
-    Job,
-    JobStatus,
-    OptimizationResult,
-    Progress,
-)
+from stratopt_server.domain.jobs import BacktestResult, Failure, Job, JobStatus, OptimizationResult, Progress
 from stratopt_server.domain.market import DataGrade, Dataset, QualityReport, to_microseconds
 from stratopt_server.domain.metrics import Metrics, RunStatus
 from stratopt_server.domain.optimization import (

@@ -12,13 +12,12 @@ from storage_tools import read_all
 from stratopt_server.domain.decisions import (
     Decision,
     DecisionOutcome,
-    Evidence,
-    EvidenceSource,
     Gate,
     GateKind,
     GateResult,
     ParameterPackage,
 )
+from stratopt_server.domain.evidence import Evidence, EvidenceSource
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.metrics import ReturnMoments
 from stratopt_server.domain.ports import DecisionFilter, PackageFilter, Page, Storage

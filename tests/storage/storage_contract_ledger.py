@@ -7,12 +7,13 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from storage_tools import at_once, exactly
 
-from stratopt_server.domain.ledger import DIGEST_BYTES, LedgerKey
+from stratopt_server.domain.ledger import DIGEST_BYTES, LedgerKey, LedgerTrial, TrialTally
 from stratopt_server.domain.ports import Ledger, Storage
 
 KEY = LedgerKey("code a", "binance", "BTC/USDT", "1h")
@@ -23,9 +24,19 @@ def of_code(code_hash: str) -> LedgerKey:
     return replace(KEY, code_hash=code_hash)
 
 
-def digests(first: int, stop: int) -> list[bytes]:
-    """Names of different trials."""
-    return [number.to_bytes(DIGEST_BYTES, "little") for number in range(first, stop)]
+def digests(first: int, stop: int) -> list[LedgerTrial]:
+    """Different trials of which nothing else is known."""
+    return [LedgerTrial(named(number), None, None) for number in range(first, stop)]
+
+
+def named(number: int) -> bytes:
+    """A digest."""
+    return number.to_bytes(DIGEST_BYTES, "little")
+
+
+def measured(number: int, sharpe: float, stream: int) -> LedgerTrial:
+    """A trial with its Sharpe ratio, and the name of its returns."""
+    return LedgerTrial(named(number), sharpe, named(stream))
 
 
 class LedgerContract:
@@ -50,6 +61,18 @@ class LedgerContract:
         ledger.add(KEY, digests(0, 2_500))
         ledger.add(KEY, digests(2_000, 5_000))
         assert ledger.count(KEY) == 5_000
+
+    def test_tally(self, ledger: Ledger) -> None:
+        """Trials of the same returns count once, those without a Sharpe ratio each; the first stays."""
+        assert ledger.tally(KEY) == TrialTally(0, 0, None)
+        ledger.add(KEY, [measured(1, 0.1, 1), *digests(2, 4)])
+        assert ledger.tally(KEY) == TrialTally(3, 2, None)
+        ledger.add(KEY, [measured(1, 9.0, 9), measured(2, 0.3, 2), measured(5, 0.3, 2), measured(6, 0.5, 6)])
+        ledger.add(KEY, [*digests(6, 7), measured(7, 0.7, 7), *digests(7, 8)])
+        tally = ledger.tally(KEY)
+        assert (tally.count, tally.undefined) == (5, 1)
+        assert tally.variance == pytest.approx(np.var([0.1, 0.3, 0.5, 0.7], ddof=1), rel=1e-12)
+        assert ledger.count(KEY) == 6
 
     @pytest.mark.parametrize("name", ["code_hash", "exchange", "symbol", "timeframe"])
     def test_markets_apart(self, ledger: Ledger, name: str) -> None:

@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from stratopt_server.domain.decisions import CriterionValue, Evidence, GateResult
+from stratopt_server.domain.decisions import CriterionValue, GateResult
+from stratopt_server.domain.evidence import Evidence
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.validation.overfitting import minimum_track_record_length
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from stratopt_server import __version__
 from stratopt_server.decisions.policy import Policy
-from stratopt_server.domain.decisions import Decision, Evidence, Place
+from stratopt_server.domain.decisions import Decision, Place
+from stratopt_server.domain.evidence import Evidence
 from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.parameters import ParameterValue
 from stratopt_server.domain.runs import BacktestSpec, Costs, Direction, RunTerms, Scenario, SizingKind

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from stratopt_server.decisions import gates
 from stratopt_server.decisions.gates import Finding
-from stratopt_server.domain.decisions import CriterionValue, Evidence, Gate, GateKind
+from stratopt_server.domain.decisions import CriterionValue, Gate, GateKind
 from stratopt_server.domain.errors import Violations
+from stratopt_server.domain.evidence import Evidence
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.parameters import is_real
 

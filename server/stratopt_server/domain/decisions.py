@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from stratopt_server.domain.market import DataGrade
-from stratopt_server.domain.metrics import Metrics, ReturnMoments
+from stratopt_server.domain.evidence import Evidence
+from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.parameters import ParameterValue
-from stratopt_server.domain.runs import Costs
 
 CriterionValue = float | bool | str
 """What a criterion is set to: a threshold, a switch or a word."""
@@ -35,13 +34,6 @@ class GateResult(Enum):
     NOT_COMPUTABLE = "not_computable"
 
 
-class EvidenceSource(Enum):
-    """Where evidence comes from."""
-
-    OPTIMIZATION = "optimization"
-    FIXED_PARAMETERS = "fixed_parameters"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """One criterion of a policy, measured."""
@@ -53,52 +45,6 @@ class Gate:
     """What was measured, as text; empty where it could not be."""
     wanted: str
     explanation: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What a decision rests on. None: not computable, and such a figure never passes a gate."""
-
-    source: EvidenceSource
-    optimization_id: str | None
-    seed: int | None
-    """Seed of that optimization."""
-    searched_by: str | None
-    """Where no search is the evidence: one that tried these parameters on bars it held none of out."""
-    dataset_hash: str
-    """Content of the bars that were measured."""
-    start_date: datetime
-    """Open time of the first of them."""
-    split_date: datetime
-    """Open time of the first out-of-sample bar."""
-    end_date: datetime
-    """Open time of the last one."""
-    data_grade: DataGrade
-    costs: Costs
-    whole: Metrics
-    """Over all bars of the evidence: those of the search, or of the backtest where there is none."""
-    in_sample: Metrics
-    """Over the bars the parameters were chosen on."""
-    out_of_sample: Metrics
-    """Over the bars they were not chosen on."""
-    doubled_costs: Metrics
-    """Over all bars at doubled fee and slippage."""
-    out_of_sample_days: int
-    """Daily returns that psr_oos is computed from."""
-    psr_oos: float | None
-    """Probability that the true out-of-sample Sharpe ratio is above 0."""
-    var_95_oos: float | None
-    """Loss that 95 % of out-of-sample days stay below, a positive fraction."""
-    moments_oos: ReturnMoments | None
-    """Of the daily returns that psr_oos is computed from."""
-    drawdown_q95: float | None
-    """95 % quantile of the maximum drawdown with the trades in another order, all cash in each."""
-    position_size: float | None
-    """Largest share of capital at which that quantile stays within the limit, at most 1."""
-    max_drawdown_at_size: float | None
-    """Maximum drawdown over all bars at that size."""
-    in_position: bool
-    """Whether the strategy holds a position at the last bar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

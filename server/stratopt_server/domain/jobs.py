@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from stratopt_server.domain.evidence import BracketRun, SearchEvidence
 from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.optimization import (
     BestTrial,
@@ -13,7 +14,7 @@ from stratopt_server.domain.optimization import (
     Trial,
     WalkForwardResult,
 )
-from stratopt_server.domain.runs import BacktestSpec, FillModel, OptimizationSpec
+from stratopt_server.domain.runs import BacktestSpec, OptimizationSpec
 
 
 class JobKind(Enum):
@@ -67,14 +68,6 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BracketRun:
-    """The same run of a grid under another fill model."""
-
-    fill_model: FillModel
-    metrics: Metrics
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestResult:
     """What a succeeded backtest found."""
 
@@ -97,6 +90,8 @@ class OptimizationResult:
     walk_forward: WalkForwardResult | None = None
     trials_ever: int | None = None
     """Distinct trials of this code on this market, of every job there was."""
+    evidence: SearchEvidence | None = None
+    """How much of what was found may be chance; when the search is complete and has a best."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from stratopt_server.domain.jobs import (
     Progress,
     QueuedJob,
 )
-from stratopt_server.domain.ledger import LedgerKey
+from stratopt_server.domain.ledger import LedgerKey, LedgerTrial, TrialTally
 from stratopt_server.domain.market import Bars, Dataset
 from stratopt_server.domain.optimization import Batch, Trial, TrialStatus
 from stratopt_server.domain.parameters import Params
@@ -308,12 +308,16 @@ class Ledger(Protocol):
         """Note that a code replaces another: from now on both are of one lineage, if the first had none."""
         ...
 
-    def add(self, key: LedgerKey, digests: Sequence[bytes]) -> None:
-        """Count these trials; those that were counted before change nothing."""
+    def add(self, key: LedgerKey, trials: Sequence[LedgerTrial]) -> None:
+        """Count these trials; those that were counted before change nothing, but for a first Sharpe ratio."""
         ...
 
     def count(self, key: LedgerKey) -> int:
         """Return how many distinct trials of the key's lineage there are on its market."""
+        ...
+
+    def tally(self, key: LedgerKey) -> TrialTally:
+        """Return what its Sharpe ratios come to; trials of the same returns count as one."""
         ...
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stratopt_server.domain.jobs import BracketRun
+from stratopt_server.domain.evidence import BracketRun
 from stratopt_server.domain.market import from_microseconds
 from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.report import Report, ReportSeries, Trade

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stratopt_server.domain.market import Bars
+from stratopt_server.domain.market import Bars, FloatColumn
 from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.runs import Costs, Direction, Fill, RunTerms
@@ -47,6 +47,10 @@ class Sweeper(ManyRuns[Params]):
                 work_signals_nb(number, inputs, rows, totals, hand)
 
         return work
+
+    def rule_of(self, params: Params) -> tuple[int, FloatColumn, Inputs]:
+        """The kernel's number, the parameters as it reads them, and what it runs on."""
+        return self._kernel.number, self._kernel.encode([params])[0], self._inputs
 
 
 def is_plain(terms: RunTerms) -> bool:

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from stratopt_server.domain.jobs import BacktestResult, BracketRun, JobStatus, Progress
+from stratopt_server.domain.evidence import BracketRun
+from stratopt_server.domain.jobs import BacktestResult, JobStatus, Progress
 from stratopt_server.domain.ledger import LedgerKey, TrialDigests
 from stratopt_server.domain.market import Bars
 from stratopt_server.domain.metrics import Metrics
@@ -12,7 +13,7 @@ from stratopt_server.engine.html import render_html
 from stratopt_server.engine.many_runs import TooManyFills
 from stratopt_server.engine.names import GRID
 from stratopt_server.engine.report import PathsDisagree, make_report
-from stratopt_server.engine.sweep import sweep
+from stratopt_server.engine.sweep import Sweeper, sweep
 from stratopt_server.jobs.channel import JobFailure
 from stratopt_server.jobs.context import JobContext
 from stratopt_server.usecases.backtests import STAGES
@@ -31,12 +32,15 @@ def run_backtest(context: JobContext, spec: BacktestSpec) -> None:
     _announce(context, 2)
     html = render_html(spec, result, bracket)
     done = Progress(done=len(STAGES), total=len(STAGES), stage="done")
+    # The ledger knows a backtest as it knows a search's trial: by the sweep.
+    measured = Sweeper(context.contract.kernel, bars, spec.scenario.terms).measure([spec.params])
+    entry = TrialDigests(spec.scenario).measured(spec.params, measured.blocks[0], measured.daily[0])
     now = context.clock.now()
     job = context.job
     with context.storage.transaction():
         context.storage.jobs.record(job.id, job.attempt, progress=done)
         context.storage.reports.add(job, result, html, now=now)
-        context.storage.ledger.add(LedgerKey.of(spec.scenario), [TrialDigests(spec.scenario).of(spec.params)])
+        context.storage.ledger.add(LedgerKey.of(spec.scenario), [entry])
         context.storage.jobs.finish(
             job.id,
             JobStatus.SUCCEEDED,

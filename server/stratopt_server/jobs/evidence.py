@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stratopt_server.domain.decisions import Evidence, EvidenceSource
+from stratopt_server.domain.evidence import Evidence, EvidenceSource
 from stratopt_server.domain.jobs import Job, JobKind, OptimizationResult
 from stratopt_server.domain.market import Bars, FloatColumn, from_microseconds, to_microseconds
 from stratopt_server.domain.metrics import Metrics, ReturnMoments

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from stratopt_server.domain.jobs import OptimizationResult, Progress
 from stratopt_server.domain.ledger import LedgerKey, TrialDigests
 from stratopt_server.domain.optimization import Batch, Trial
-from stratopt_server.domain.ports import BlockSums
 from stratopt_server.domain.runs import OptimizationSpec
+from stratopt_server.engine.sweep import Measured
 from stratopt_server.jobs.context import JobContext
 from stratopt_server.optimizers.searcher import Candidate
 
@@ -83,7 +83,7 @@ class Journal:
         return batch
 
     def evaluated(
-        self, batch: Batch, trials: Sequence[Trial], blocks: BlockSums, *, improvements: Sequence[Trial]
+        self, batch: Batch, trials: Sequence[Trial], measured: Measured, *, improvements: Sequence[Trial]
     ) -> None:
         """Store the trials of a batch with the progress they make; raises LeaseLost likewise."""
         self._evaluated += len(trials)
@@ -99,12 +99,23 @@ class Journal:
                 improvements=improvements,
                 announce=announce,
             )
-            self._storage.trials.evaluate(self._job.id, batch.number, trials, blocks)
-            self._storage.ledger.add(self._key, [self._digests.of(trial.params) for trial in trials])
+            self._storage.trials.evaluate(self._job.id, batch.number, trials, measured.blocks)
+            self._storage.ledger.add(
+                self._key,
+                [
+                    self._digests.measured(trial.params, blocks, daily)
+                    for trial, blocks, daily in zip(trials, measured.blocks, measured.daily, strict=True)
+                ],
+            )
         if announce:
             self._announced = moment
         if announce or improvements:
             self._context.changed()
+
+    def tell(self) -> None:
+        """Announce the stage that begins; raises LeaseLost likewise."""
+        self._storage.jobs.record(self._job.id, self._job.attempt, progress=self.progress())
+        self._context.changed()
 
     def skip(self, trials: int) -> None:
         """Count trials that a search will not make, since it stopped early."""

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from stratopt_server.domain.decisions import Evidence
 from stratopt_server.domain.errors import Exhausted, RequestRefused, StratoptError, Unavailable
+from stratopt_server.domain.evidence import Evidence
 from stratopt_server.domain.jobs import Failure, Job, JobKind
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.jobs.messages import (

@@ -22,6 +22,7 @@ from stratopt_server.domain.validation import Split
 from stratopt_server.engine.sweep import Sweeper
 from stratopt_server.jobs.context import JobContext
 from stratopt_server.jobs.journal import Journal
+from stratopt_server.jobs.search_evidence import SearchFindings
 from stratopt_server.jobs.searching import Part, Search, space_of
 from stratopt_server.jobs.walking import Walk, WindowTests, efficiency
 from stratopt_server.optimizers.pareto import pareto_front
@@ -121,14 +122,18 @@ class Optimizing:
         return self._context.storage.trials.span(self._context.job.id, number, 1)[0]
 
     def _finish(self, search: Search, reason: StopReason, windows: Sequence[WindowTests]) -> None:
-        self._journal.stage = "done"
+        self._journal.stage = "measuring overfitting"
+        self._journal.tell()
+        findings = SearchFindings(self._context, self._spec, self._walk)
         result = replace(
             self._picked(search),
             stop_reason=reason,
             warnings=self._warnings(search),
             walk_forward=self._walked(windows),
             trials_ever=self._journal.trials_ever(),
+            evidence=findings.evidence(search, windows),
         )
+        self._journal.stage = "done"
         storage, job = self._context.storage, self._context.job
         with storage.transaction():
             storage.jobs.record(job.id, job.attempt, progress=self._journal.progress())

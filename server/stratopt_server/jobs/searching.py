@@ -116,7 +116,7 @@ class Search:
         for trial in improvements:
             improved(trial)
         shown = improvements if self._part.window is None else []
-        self._journal.evaluated(batch, trials, measured.blocks, improvements=shown)
+        self._journal.evaluated(batch, trials, measured, improvements=shown)
 
     def _take(self, trials: Sequence[Trial]) -> list[Trial]:
         """Tell the searcher; return the trials that beat every one before them."""

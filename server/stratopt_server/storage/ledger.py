@@ -1,12 +1,20 @@
 """The ledger of trials in a database."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import peewee
 
-from stratopt_server.domain.ledger import LedgerKey
+from stratopt_server.domain.ledger import LedgerKey, LedgerTrial, TrialTally, entered
 from stratopt_server.storage.bulk import insert_rows
 from stratopt_server.storage.models import CodeLineageRow, LedgerMarketRow, LedgerTrialRow, bound
+
+INTO = "ledger_trials (market_id, digest, sharpe, stream)"
+FIRST_SHARPE = (
+    "ON CONFLICT (market_id, digest) DO UPDATE SET sharpe = excluded.sharpe, stream = excluded.stream "
+    "WHERE ledger_trials.stream IS NULL AND excluded.stream IS NOT NULL"
+)
 
 
 class SqlLedger:
@@ -23,19 +31,32 @@ class SqlLedger:
         with self._database.atomic():
             self._add_lineage(code_hash, self._add_lineage(to, to))
 
-    def add(self, key: LedgerKey, digests: Sequence[bytes]) -> None:
-        """Count these trials; those that were counted before change nothing."""
+    def add(self, key: LedgerKey, trials: Sequence[LedgerTrial]) -> None:
+        """Count these trials; those that were counted before change nothing, but for a first Sharpe ratio."""
+        # One statement may not meet a row twice.
+        once = entered({}, trials).values()
+        rows = [(trial.digest, trial.sharpe, trial.stream) for trial in once]
         with self._database.atomic():
             market = self._add_market(self._add_lineage(key.code_hash, key.code_hash), key)
-            rows = [(market, digest) for digest in digests]
-            into = "ledger_trials (market_id, digest)"
-            insert_rows(self._database, into, rows, on_conflict="ON CONFLICT DO NOTHING")
+            insert_rows(self._database, INTO, [(market, *row) for row in rows], on_conflict=FIRST_SHARPE)
 
     def count(self, key: LedgerKey) -> int:
         """Return how many distinct trials of the key's lineage there are on its market."""
         row = self._lineages.get_or_none(self._lineages.code_hash == key.code_hash)
         market = None if row is None else self._market(row.lineage, key)
         return 0 if market is None else self._trials.select().where(self._trials.market_id == market).count()
+
+    def tally(self, key: LedgerKey) -> TrialTally:
+        """Return what its Sharpe ratios come to; trials of the same returns count as one."""
+        row = self._lineages.get_or_none(self._lineages.code_hash == key.code_hash)
+        market = None if row is None else self._market(row.lineage, key)
+        trials = self._trials
+        measured = (trials.market_id == market) & ~trials.stream.is_null()
+        query: Any = trials.select(peewee.fn.MIN(trials.sharpe)).where(measured).group_by(trials.stream)
+        sharpes = np.array([sharpe for (sharpe,) in query.tuples()], dtype=np.float64)
+        # In one order everywhere, so that their variance is the same to the last digit.
+        unmeasured = trials.select().where((trials.market_id == market) & trials.stream.is_null())
+        return TrialTally.of(np.sort(sharpes), unmeasured.count())
 
     def _add_lineage(self, code_hash: str, lineage: str) -> str:
         """Give a code that lineage if it has none; return the one it has."""

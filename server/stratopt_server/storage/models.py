@@ -241,6 +241,8 @@ class LedgerTrialRow(peewee.Model):
 
     market_id = peewee.BigIntegerField()
     digest = peewee.BlobField()
+    sharpe = peewee.DoubleField(null=True)
+    stream = peewee.BlobField(null=True)
 
     class Meta:
         """The trials of the ledger."""

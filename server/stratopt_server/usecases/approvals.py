@@ -9,14 +9,9 @@ from stratopt_server.decisions.policy import MAX_DRAWDOWN, Policy
 from stratopt_server.decisions.signing import SigningKey
 from stratopt_server.decisions.verdict import outcome_of, reason_of
 from stratopt_server.domain.clock import Clock, Ids
-from stratopt_server.domain.decisions import (
-    CriterionValue,
-    Decision,
-    DecisionOutcome,
-    Evidence,
-    ParameterPackage,
-)
+from stratopt_server.domain.decisions import CriterionValue, Decision, DecisionOutcome, ParameterPackage
 from stratopt_server.domain.errors import Code, NotFound, Violations, WrongStatus
+from stratopt_server.domain.evidence import Evidence
 from stratopt_server.domain.jobs import BacktestResult, Job, JobKind, JobStatus
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.ports import (

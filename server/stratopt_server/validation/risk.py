@@ -37,11 +37,17 @@ def reordered(trade_returns: Floats, *, paths: int, seed: int) -> Floats:
     return rng.choice(trade_returns, size=(paths, len(trade_returns)), replace=True)
 
 
-def drawdown_quantile(draws: Floats, size: float, *, quantile: float) -> float:
-    """Quantile (linear) over the rows of their maximum drawdowns at that size."""
+def drawdowns(draws: Floats, size: float) -> Floats:
+    """Maximum drawdown of each row at that size."""
     equity = np.cumprod(1 + size * draws, axis=1)
     peaks = np.maximum(np.maximum.accumulate(equity, axis=1), 1.0)
-    return float(np.quantile((1 - equity / peaks).max(axis=1), quantile))
+    falls: Floats = (1 - equity / peaks).max(axis=1)
+    return falls
+
+
+def drawdown_quantile(draws: Floats, size: float, *, quantile: float) -> float:
+    """Quantile (linear) over the rows of their maximum drawdowns at that size."""
+    return float(np.quantile(drawdowns(draws, size), quantile))
 
 
 def largest_size(draws: Floats, *, limit: float, quantile: float) -> float:

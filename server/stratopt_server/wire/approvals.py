@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from stratopt.v1 import approval_service_pb2 as service_pb
 from stratopt.v1 import decision_pb2 as pb
 from stratopt.v1 import parameter_package_pb2 as package_pb
-from stratopt_server.domain.decisions import CriterionValue, Decision, Evidence, Gate, ParameterPackage
+from stratopt_server.domain.decisions import CriterionValue, Decision, Gate, ParameterPackage
 from stratopt_server.domain.errors import Violations
+from stratopt_server.domain.evidence import Evidence
 from stratopt_server.domain.ports import DecisionFilter, PackageFilter
 from stratopt_server.usecases.approvals import ApprovalRequest
 from stratopt_server.wire.enums import DECISION_OUTCOME, EVIDENCE_SOURCE, GATE_KIND, GATE_RESULT

@@ -4,7 +4,8 @@ from stratopt.v1 import backtest_pb2 as pb
 from stratopt.v1 import backtest_service_pb2 as service_pb
 from stratopt.v1 import job_pb2
 from stratopt_server.domain.errors import Violations
-from stratopt_server.domain.jobs import BacktestResult, BracketRun, Job, Progress
+from stratopt_server.domain.evidence import BracketRun
+from stratopt_server.domain.jobs import BacktestResult, Job, Progress
 from stratopt_server.domain.ports import ReportFilter, ReportOrder
 from stratopt_server.domain.report import ReportSeries, Trade
 from stratopt_server.domain.runs import BacktestSpec

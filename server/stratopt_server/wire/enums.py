@@ -12,7 +12,8 @@ from stratopt.v1 import (
     run_pb2,
     system_service_pb2,
 )
-from stratopt_server.domain.decisions import DecisionOutcome, EvidenceSource, GateKind, GateResult
+from stratopt_server.domain.decisions import DecisionOutcome, GateKind, GateResult
+from stratopt_server.domain.evidence import EvidenceSource
 from stratopt_server.domain.goals import Target
 from stratopt_server.domain.jobs import JobStatus
 from stratopt_server.domain.market import DataGrade

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from stratopt_server.domain.decisions import Decision, ParameterPackage
 from stratopt_server.domain.jobs import Job, JobEvent
+from stratopt_server.domain.ledger import LedgerTrial
 from stratopt_server.domain.market import Dataset
 from stratopt_server.domain.optimization import Batch, Trial
 from stratopt_server.domain.ports import AnsweredRequest, BlockSums, Page, RequestKey
@@ -49,7 +50,7 @@ class Tables:
     batches: dict[str, dict[int, Batch]] = field(default_factory=dict)
     trials: dict[str, dict[int, StoredTrial]] = field(default_factory=dict)
     lineages: dict[str, str] = field(default_factory=dict)
-    ledger: dict[LedgerMarket, frozenset[bytes]] = field(default_factory=dict)
+    ledger: dict[LedgerMarket, dict[bytes, LedgerTrial]] = field(default_factory=dict)
     reports: dict[str, tuple[Report, str]] = field(default_factory=dict)
     report_jobs: dict[str, tuple[Job, datetime]] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)

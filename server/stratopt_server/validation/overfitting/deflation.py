@@ -11,8 +11,8 @@ def expected_maximum_sharpe(n_trials: int, variance: float) -> float | None:
     """Sharpe ratio that the best of so many worthless trials is expected to show.
 
     Bailey & Lopez de Prado (2014): sqrt(V) Z_N with Z_N = (1 - g) Phi^-1(1 - 1/N) + g Phi^-1(1 - 1/(N e)),
-    g the Euler-Mascheroni constant; 0 for one trial. `variance` (ddof 1) is that of all trials' Sharpe ratios;
-    the result has their unit.
+    g the Euler-Mascheroni constant; 0 for one trial. `variance` (ddof 1) is that of all trials' Sharpe
+    ratios; the result has their unit.
     None for no trial, or a variance that is not finite or below 0.
     """
     if n_trials < 1 or (n_trials > 1 and not (math.isfinite(variance) and variance >= 0)):
