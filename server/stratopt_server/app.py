@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from stratopt_server.decisions.policy import STARTER
+from stratopt_server.decisions.documents import load_policies
 from stratopt_server.decisions.signing import SigningKey
 from stratopt_server.domain.clock import Clock, Ids, SystemClock
 from stratopt_server.domain.speeds import Speeds
@@ -34,6 +34,9 @@ from stratopt_server.usecases.hub import Hub
 from stratopt_server.usecases.idempotency import Repeats
 from stratopt_server.usecases.jobs import Jobs
 from stratopt_server.usecases.optimizations import Optimizations
+from stratopt_server.usecases.packaging import Packaging
+from stratopt_server.usecases.policies import Policies
+from stratopt_server.usecases.reviews import Reviews
 from stratopt_server.usecases.runner import Runner
 from stratopt_server.usecases.runs import RunResolver
 from stratopt_server.usecases.slices import SliceFinder
@@ -113,7 +116,21 @@ class House:
         self._optimizations = Optimizations(
             self._jobs, runs, storage.trials, set_seconds=self.estimating.set_seconds, settings=settings
         )
-        self._approvals = self._make_approvals(storage, repeats, clock, ids)
+        policies = open_policies(settings)
+        packaging = Packaging(storage, key=SigningKey.open(settings.signing_key_path), catalog=self._catalog)
+        self._approvals = Approvals(
+            storage,
+            self._jobs,
+            gatherer=self._launcher,
+            policies=policies,
+            packaging=packaging,
+            repeats=repeats,
+            thread=thread,
+            clock=clock,
+            ids=ids,
+        )
+        self._reviews = Reviews(storage, packaging, policies, repeats=repeats, clock=clock)
+        self._key = packaging.key
         self.publisher = Publisher(storage.packages, thread, clock, bind=settings.relay_bind)
         self._watching = Watching(
             self._jobs, storage.jobs, hub, thread, beat_seconds=settings.watch_heartbeat_seconds
@@ -136,20 +153,6 @@ class House:
             parts=lambda: [self.publisher.part(), *self.templates.parts()],
             jobs_running=lambda: self.runner.running,
             jobs_running_max=settings.jobs_running_max,
-        )
-
-    def _make_approvals(self, storage: SqlStorage, repeats: Repeats, clock: Clock, ids: Ids) -> Approvals:
-        return Approvals(
-            storage,
-            self._jobs,
-            gatherer=self._launcher,
-            policy=STARTER,
-            key=SigningKey.open(self._settings.signing_key_path),
-            catalog=self._catalog,
-            repeats=repeats,
-            thread=self._thread,
-            clock=clock,
-            ids=ids,
         )
 
     def _template_ready(self, speeds: Speeds) -> None:
@@ -182,7 +185,9 @@ class House:
                 thread=thread,
                 data_dir=self._settings.data_dir,
             ),
-            approvals=ApprovalServicer(self._approvals, self.publisher, thread),
+            approvals=ApprovalServicer(
+                self._approvals, self._reviews, self._key, publisher=self.publisher, thread=thread
+            ),
             system=SystemServicer(self._system, self._jobs, self.publisher, thread),
         )
 
@@ -195,3 +200,15 @@ class House:
         self._watching.close()
         await server.stop(STOP_SECONDS)
         await self.publisher.stop()
+
+
+class UnknownPolicy(ValueError):
+    """The setting names a policy that there is not."""
+
+
+def open_policies(settings: Settings) -> Policies:
+    """Read the policies; raises PolicyFault, or UnknownPolicy for a setting that names none of them."""
+    known = load_policies(settings.policies_dir)
+    if settings.policy not in known:
+        raise UnknownPolicy(f"STRATOPT_POLICY={settings.policy}: there are {', '.join(known)}")
+    return Policies(known, settings.policy, settings.hard_gates_may_loosen)

@@ -86,6 +86,13 @@ class Settings(BaseSettings):
     report_template: bool = True
     """Load vectorbt into a second template at start, so that the first backtest does not wait for it."""
 
+    policy: str = "default/v1"
+    """Name and version of the policy that decides where a request names none; none may loosen it."""
+    policies_dir: Path | None = None
+    """Folder of further policies, a JSON or YAML document each."""
+    hard_gates_may_loosen: bool = False
+    """Let a request pass more in a hard gate than that policy does. Off: such a request is refused."""
+
     relay_bind: str = "tcp://127.0.0.1:5556"
     """Address that parameter packages are published on; `*` as port takes a free one, empty is off."""
 

@@ -120,7 +120,7 @@ class DecisionStoreContract:
         """Every gate, figure and criterion comes back with its kind."""
         with_backtest(storage)
         decision = make_decision()
-        storage.decisions.add(decision)
+        storage.decisions.put(decision)
         found = storage.decisions.get("dec_1")
         assert exact(found) == exact(decision)
         assert storage.decisions.get("dec_2") is None
@@ -130,7 +130,7 @@ class DecisionStoreContract:
         with_backtest(storage)
         for number in range(5):
             outcome = DecisionOutcome.APPROVE if number % 2 else DecisionOutcome.REJECT
-            storage.decisions.add(make_decision(f"dec_{number}", created_at=at(number // 2), outcome=outcome))
+            storage.decisions.put(make_decision(f"dec_{number}", created_at=at(number // 2), outcome=outcome))
         everything = DecisionFilter()
         listed = read_all(lambda page: storage.decisions.page(page, everything), limit=2)
         assert [row.id for row in listed] == ["dec_4", "dec_3", "dec_2", "dec_1", "dec_0"]
@@ -210,7 +210,7 @@ class CountsContract:
         empty = storage.counts()
         assert (empty.strategies, empty.datasets, empty.trials, empty.packages_unpublished) == (0, 0, 0, 0)
         with_backtest(storage)
-        storage.decisions.add(make_decision())
+        storage.decisions.put(make_decision())
         storage.packages.add(make_package())
         counts = storage.counts()
         assert dict(counts.backtests) == {"pending": 1}

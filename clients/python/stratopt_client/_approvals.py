@@ -1,6 +1,7 @@
 """Approvals: have parameters judged, find decisions and the packages they made."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from typing import Unpack
 
 from stratopt.v1.approval_service_pb2 import (
@@ -8,15 +9,23 @@ from stratopt.v1.approval_service_pb2 import (
     ApproveStrategyResponse,
     GetDecisionRequest,
     GetParameterPackageRequest,
+    GetPolicyRequest,
     GetSigningKeyRequest,
     GetSigningKeyResponse,
     ListDecisionsRequest,
     ListParameterPackagesRequest,
+    ListPoliciesRequest,
+    RecordReviewRequest,
+    RecordReviewResponse,
+    ReevaluateDecisionRequest,
+    StreamApprovalRequest,
 )
 from stratopt.v1.approval_service_pb2_grpc import ApprovalServiceStub
-from stratopt.v1.decision_pb2 import CriterionValue, Decision, DecisionOutcome
+from stratopt.v1.decision_pb2 import CriterionValue, Decision, DecisionOutcome, ReviewWord
 from stratopt.v1.parameter_package_pb2 import ParameterPackage
+from stratopt.v1.policy_pb2 import Policy
 from stratopt_client._connection import Connection
+from stratopt_client._errors import unreachable
 from stratopt_client._options import DecisionFilter, PackageFilter, refuse_unknown
 from stratopt_client._pages import Page, Pager
 from stratopt_client._requests import new_request_id, texts
@@ -42,11 +51,14 @@ class Approvals:
         backtest_id: str,
         *,
         approval_criteria: Criteria | None = None,
+        policy: str | None = None,
+        on_stage: Callable[[str], None] | None = None,
         request_id: str | None = None,
     ) -> ApproveStrategyResponse:
         """Have the parameters of a succeeded backtest judged; a rejection is an answer, not an error.
 
-        FailedPrecondition if the backtest has not succeeded. Gathering the evidence takes seconds.
+        FailedPrecondition if the backtest has not succeeded. Gathering the evidence takes seconds: `on_stage`
+        hears what begins. Without a policy the server's own decides.
         """
         shape = Shape()
         request = ApproveStrategyRequest(
@@ -54,11 +66,75 @@ class Approvals:
             strategy_id=shape.text("strategy_id", strategy_id),
             backtest_id=shape.text("backtest_id", backtest_id),
             approval_criteria=_criteria(shape, approval_criteria),
+            policy=shape.text("policy", policy) or "",
         )
         shape.refuse_if_any()
+        if on_stage is not None:
+            return await self._streamed(request, on_stage)
         return await self._connection.call(
             self._stub.ApproveStrategy, request, deadline_seconds=self._connection.transfer_deadline_seconds
         )
+
+    async def _streamed(
+        self, request: ApproveStrategyRequest, on_stage: Callable[[str], None]
+    ) -> ApproveStrategyResponse:
+        stream = self._connection.download(self._stub.StreamApproval, StreamApprovalRequest(approval=request))
+        async with aclosing(stream):
+            async for message in stream:
+                if message.HasField("answer"):
+                    return message.answer
+                on_stage(message.stage)
+        raise unreachable(self._connection.target, "the stream ended without an answer")
+
+    async def reevaluate(
+        self, decision_id: str, *, policy: str | None = None, approval_criteria: Criteria | None = None
+    ) -> Decision:
+        """Return what another policy, or other thresholds, would have decided on the same evidence.
+
+        Nothing is run or stored. NotFound if there is no decision of that id.
+        """
+        shape = Shape()
+        request = ReevaluateDecisionRequest(
+            decision_id=shape.text("decision_id", decision_id),
+            policy=shape.text("policy", policy) or "",
+            approval_criteria=_criteria(shape, approval_criteria),
+        )
+        shape.refuse_if_any()
+        return (await self._connection.call(self._stub.ReevaluateDecision, request)).decision
+
+    async def review(
+        self,
+        decision_id: str,
+        word: str,
+        *,
+        reviewer: str,
+        note: str = "",
+        request_id: str | None = None,
+    ) -> RecordReviewResponse:
+        """Record a person's word, "approved" or "rejected", on a decision whose outcome is review.
+
+        An approving word signs and publishes the package. FailedPrecondition for a decision that asks nobody
+        or has its word.
+        """
+        shape = Shape()
+        request = RecordReviewRequest(
+            request_id=shape.text("request_id", request_id) or new_request_id(),
+            decision_id=shape.text("decision_id", decision_id),
+            word=ReviewWord.Value(shape.word("word", word, ReviewWord.DESCRIPTOR)),
+            reviewer=shape.text("reviewer", reviewer),
+            note=shape.text("note", note) or "",
+        )
+        shape.refuse_if_any()
+        return await self._connection.call(self._stub.RecordReview, request)
+
+    async def policies(self) -> list[Policy]:
+        """Return every policy, the one that the server decides by first."""
+        return list((await self._connection.call(self._stub.ListPolicies, ListPoliciesRequest())).policies)
+
+    async def policy(self, name: str = "") -> Policy:
+        """Return one policy, the server's own for an empty name; NotFound if there is none of that name."""
+        request = GetPolicyRequest(**texts({"policy": name}))
+        return (await self._connection.call(self._stub.GetPolicy, request)).policy
 
     async def decision(self, decision_id: str) -> Decision:
         """Return one decision; NotFound if there is none of that id."""
@@ -90,10 +166,11 @@ class Approvals:
     def packages(self, **wanted: Unpack[PackageFilter]) -> Pager[ParameterPackage]:
         """Return the packages that fit, newest first: iterate with `async for`, or take pages."""
         refuse_unknown(wanted, PackageFilter, call="packages")
-        found = texts(wanted)
+        drafts = bool(wanted.get("drafts"))
+        found = texts({name: value for name, value in wanted.items() if name != "drafts"})
 
         async def fetch(size: int, token: str) -> Page[ParameterPackage]:
-            request = ListParameterPackagesRequest(page_size=size, page_token=token, **found)
+            request = ListParameterPackagesRequest(page_size=size, page_token=token, drafts=drafts, **found)
             response = await self._connection.call(self._stub.ListParameterPackages, request)
             return Page(response.parameter_packages, response.next_page_token)
 

@@ -206,6 +206,8 @@ class PackageFilter(TypedDict, total=False):
 
     strategy_id: str | None
     symbol: str | None
+    drafts: bool
+    """Those that wait for a person's word, instead of those that may trade."""
 
 
 def refuse_unknown(given: object, of: type, *, call: str) -> None:

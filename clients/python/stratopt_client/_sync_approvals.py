@@ -1,10 +1,16 @@
 """Approvals and the server itself, of the sync face."""
 
+from collections.abc import Callable
 from typing import Unpack
 
-from stratopt.v1.approval_service_pb2 import ApproveStrategyResponse, GetSigningKeyResponse
+from stratopt.v1.approval_service_pb2 import (
+    ApproveStrategyResponse,
+    GetSigningKeyResponse,
+    RecordReviewResponse,
+)
 from stratopt.v1.decision_pb2 import Decision
 from stratopt.v1.parameter_package_pb2 import ParameterPackage
+from stratopt.v1.policy_pb2 import Policy
 from stratopt.v1.system_service_pb2 import GetMetricsResponse, GetServerInfoResponse
 from stratopt_client._approvals import Approvals, Criteria
 from stratopt_client._loop import BackgroundLoop
@@ -27,13 +33,48 @@ class SyncApprovals:
         backtest_id: str,
         *,
         approval_criteria: Criteria | None = None,
+        policy: str | None = None,
+        on_stage: Callable[[str], None] | None = None,
         request_id: str | None = None,
     ) -> ApproveStrategyResponse:
         """Have the parameters of a succeeded backtest judged; a rejection is an answer, not an error."""
         work = self._approvals.approve(
-            strategy_id, backtest_id, approval_criteria=approval_criteria, request_id=request_id
+            strategy_id,
+            backtest_id,
+            approval_criteria=approval_criteria,
+            policy=policy,
+            on_stage=on_stage,
+            request_id=request_id,
         )
         return self._loop.run(work)
+
+    def reevaluate(
+        self, decision_id: str, *, policy: str | None = None, approval_criteria: Criteria | None = None
+    ) -> Decision:
+        """Return what another policy, or other thresholds, would have decided on the same evidence."""
+        work = self._approvals.reevaluate(decision_id, policy=policy, approval_criteria=approval_criteria)
+        return self._loop.run(work)
+
+    def review(
+        self,
+        decision_id: str,
+        word: str,
+        *,
+        reviewer: str,
+        note: str = "",
+        request_id: str | None = None,
+    ) -> RecordReviewResponse:
+        """Record a person's word, "approved" or "rejected", on a decision whose outcome is review."""
+        work = self._approvals.review(decision_id, word, reviewer=reviewer, note=note, request_id=request_id)
+        return self._loop.run(work)
+
+    def policies(self) -> list[Policy]:
+        """Return every policy, the one that the server decides by first."""
+        return self._loop.run(self._approvals.policies())
+
+    def policy(self, name: str = "") -> Policy:
+        """Return one policy, the server's own for an empty name; NotFound if there is none of that name."""
+        return self._loop.run(self._approvals.policy(name))
 
     def decision(self, decision_id: str) -> Decision:
         """Return one decision; NotFound if there is none of that id."""

@@ -4,22 +4,22 @@ The fields are those that subscribers of `optimizer.pool.trading` expect, and wh
 the code, the bars, the costs and the evidence they were approved on.
 """
 
-import json
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from stratopt_server import __version__
-from stratopt_server.decisions.policy import Policy
-from stratopt_server.domain.decisions import Decision, Place
+from stratopt_server.decisions.recipe import recipe_of
+from stratopt_server.domain.decisions import Decision, GateResult, Place
 from stratopt_server.domain.evidence import Evidence
 from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.parameters import ParameterValue
-from stratopt_server.domain.runs import BacktestSpec, Costs, Direction, RunTerms, Scenario, SizingKind
+from stratopt_server.domain.runs import BacktestSpec, Direction
 from stratopt_server.domain.strategy import Strategy
 
 SCHEMA_VERSION = "1.0"
 SOURCE = "optimizer"
+SHOWN_ABOVE = {"strategy_id", "strategy_hash", "symbol", "exchange", "timeframe", "parameters"}
+"""Parts of the recipe that stand at the top of the document."""
 LOW_RISK_DRAWDOWN, MEDIUM_RISK_DRAWDOWN = 0.10, 0.25
 
 
@@ -34,19 +34,13 @@ class PackageFacts:
     spec: BacktestSpec
     metrics: Metrics
     decision: Decision
-    policy: Policy
+    validity: timedelta
     created_at: datetime
 
     @property
     def valid_until(self) -> datetime:
         """Until when the package may be used."""
-        return self.created_at + self.policy.validity
-
-
-def canonical(document: Any) -> bytes:
-    """Write a document so that equal ones are equal bytes: sorted keys, no white space, exact numbers."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode()
+        return self.created_at + self.validity
 
 
 def describe(facts: PackageFacts) -> dict[str, Any]:
@@ -93,21 +87,17 @@ def describe(facts: PackageFacts) -> dict[str, Any]:
         },
         "backtest_id": decision.backtest_id,
         "decision_id": decision.id,
-        "provenance": _provenance(scenario, decision, evidence),
+        "provenance": _provenance(facts),
     }
 
 
-def _provenance(scenario: Scenario, decision: Decision, evidence: Evidence) -> dict[str, Any]:
-    terms = scenario.terms
+def _provenance(facts: PackageFacts) -> dict[str, Any]:
+    """What was run and what it was approved on; with the fields above enough to run it again."""
+    decision, evidence = facts.decision, facts.decision.evidence
+    recipe = recipe_of(facts.spec, facts.metrics)
+    review = decision.review
     return {
-        "dataset_hash": scenario.dataset_hash,
-        "start_date": scenario.start_date.isoformat(),
-        "end_date": scenario.end_date.isoformat(),
-        "engine_version": __version__,
-        "costs": _costs(terms.costs),
-        "fill": terms.fill.value,
-        "trading": _trading(terms),
-        "initial_cash": terms.initial_cash,
+        **{name: value for name, value in recipe.items() if name not in SHOWN_ABOVE},
         "policy": decision.policy,
         "approval_criteria": decision.criteria,
         "evidence_source": evidence.source.value,
@@ -123,32 +113,10 @@ def _provenance(scenario: Scenario, decision: Decision, evidence: Evidence) -> d
             {"criterion": gate.criterion, "measured": gate.measured, "wanted": gate.wanted}
             for gate in decision.gates
         ],
-        "not_measured": list(decision.not_measured),
-    }
-
-
-def _costs(costs: Costs) -> dict[str, float]:
-    return {
-        "taker_fee": costs.taker_fee,
-        "slippage": costs.slippage,
-        "maker_fee": costs.resting_fee,
-        "fixed_fee": costs.fixed_fee,
-        "impact": costs.impact,
-    }
-
-
-def _trading(terms: RunTerms) -> dict[str, Any]:
-    """Say how the approved run traded; of its funding how many rates there were."""
-    amount = None if terms.sizing.kind is SizingKind.ALL_IN else terms.sizing.amount
-    return {
-        "direction": terms.direction.value,
-        "sizing": {"kind": terms.sizing.kind.value, "amount": amount},
-        "stops": asdict(terms.stops),
-        "rules": asdict(terms.rules),
-        "borrow_rate": terms.carry.borrow_rate,
-        "funding_rates": len(terms.carry.funding),
-        "fill_model": terms.fill_model.value,
-        "participation": terms.participation,
+        "warnings": [gate.criterion for gate in decision.gates if gate.result is GateResult.WARNING],
+        "review": None
+        if review is None
+        else {"reviewer": review.reviewer, "note": review.note, "time": review.time.isoformat()},
     }
 
 

@@ -16,6 +16,8 @@ class DecisionOutcome(Enum):
     """What was decided."""
 
     APPROVE = "approve"
+    REVIEW = "review"
+    """A person decides."""
     REJECT = "reject"
 
 
@@ -23,15 +25,26 @@ class GateKind(Enum):
     """How much a gate weighs."""
 
     HARD = "hard"
+    """What does not meet it is rejected."""
+    REVIEW = "review"
+    """What does not meet it is a person's to decide."""
     WARN = "warn"
+    """What does not meet it is said."""
 
 
 class GateResult(Enum):
-    """How a gate ended; only PASSED passes."""
+    """How a gate ended."""
 
     PASSED = "passed"
+    WARNING = "warning"
+    """It stands in nobody's way, and is said."""
+    REVIEW = "review"
+    """A person decides."""
     FAILED = "failed"
     NOT_COMPUTABLE = "not_computable"
+    """It never passes."""
+    NOT_APPLICABLE = "not_applicable"
+    """By rule: the criterion is about something that is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +58,23 @@ class Gate:
     """What was measured, as text; empty where it could not be."""
     wanted: str
     explanation: str
+
+
+class ReviewWord(Enum):
+    """What a person says of a decision that asks one."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """A person's word on a decision."""
+
+    word: ReviewWord
+    reviewer: str
+    note: str
+    time: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +92,24 @@ class Decision:
     outcome: DecisionOutcome
     reason: str
     gates: tuple[Gate, ...]
-    not_measured: tuple[str, ...]
+    not_measured: tuple[str, ...] = ()
+    """Of decisions by `starter/v1`: criteria that were not measured then."""
     evidence: Evidence
     package_id: str | None
+    """Of the package, drafted where a person is asked; None where it rejected."""
+    review: Review | None = None
     created_at: datetime
+
+    @property
+    def is_approved(self) -> bool:
+        """Tell whether the parameters may trade, by policy or by a person's word."""
+        by_word = self.review is not None and self.review.word is ReviewWord.APPROVED
+        return self.outcome is DecisionOutcome.APPROVE or by_word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterPackage:
-    """Parameters that may trade, signed."""
+    """Parameters that may trade, signed; or a draft of them, which waits for a person's word."""
 
     id: str
     decision_id: str
@@ -91,6 +130,8 @@ class ParameterPackage:
     valid_until: datetime
     created_at: datetime
     published_at: datetime | None
+    approved: bool = True
+    """A draft is not; it has no place, no bytes and no signature."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -423,13 +423,15 @@ class PackageFilter:
 
     strategy_id: str | None = None
     symbol: str | None = None
+    approved: bool = True
+    """Those that may trade; or else the drafts."""
 
 
 class DecisionStore(Protocol):
     """Decisions by id."""
 
-    def add(self, decision: Decision) -> None:
-        """Store a new one."""
+    def put(self, decision: Decision) -> None:
+        """Store it, in place of one of the same id."""
         ...
 
     def get(self, decision_id: str) -> Decision | None:
@@ -449,7 +451,7 @@ class PackageStore(Protocol):
         ...
 
     def add(self, package: ParameterPackage) -> None:
-        """Store a new one at its place, approved and not yet published."""
+        """Store a draft, or an approved one at its place, in place of its draft if there is one."""
         ...
 
     def get(self, package_id: str) -> ParameterPackage | None:

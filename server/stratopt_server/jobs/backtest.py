@@ -7,8 +7,9 @@ from stratopt_server.domain.jobs import BacktestResult, JobStatus, Progress
 from stratopt_server.domain.ledger import LedgerKey, TrialDigests
 from stratopt_server.domain.market import Bars
 from stratopt_server.domain.metrics import Metrics
+from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.report import Report
-from stratopt_server.domain.runs import BacktestSpec, FillModel
+from stratopt_server.domain.runs import BacktestSpec, FillModel, RunTerms
 from stratopt_server.engine.html import render_html
 from stratopt_server.engine.many_runs import TooManyFills
 from stratopt_server.engine.names import GRID
@@ -28,12 +29,13 @@ def run_backtest(context: JobContext, spec: BacktestSpec) -> None:
     bars = context.bars()
     _announce(context, 1)
     result = _report(context, bars, spec)
-    bracket = _bracket(context.contract.kernel, bars, spec, result.metrics)
+    kernel, terms = context.contract.kernel, spec.scenario.terms
+    bracket = fill_bracket(kernel, bars, spec.params, terms, result.metrics)
     _announce(context, 2)
     html = render_html(spec, result, bracket)
     done = Progress(done=len(STAGES), total=len(STAGES), stage="done")
     # The ledger knows a backtest as it knows a search's trial: by the sweep.
-    measured = Sweeper(context.contract.kernel, bars, spec.scenario.terms).measure([spec.params])
+    measured = Sweeper(kernel, bars, terms).measure([spec.params])
     entry = TrialDigests(spec.scenario).measured(spec.params, measured.blocks[0], measured.daily[0])
     now = context.clock.now()
     job = context.job
@@ -74,17 +76,18 @@ def _report(context: JobContext, bars: Bars, spec: BacktestSpec) -> Report:
         ) from many
 
 
-def _bracket(kernel: str, bars: Bars, spec: BacktestSpec, own: Metrics) -> tuple[BracketRun, ...]:
+def fill_bracket(
+    kernel: str, bars: Bars, params: Params, terms: RunTerms, own: Metrics
+) -> tuple[BracketRun, ...]:
     """Run a grid under each fill model of the bracket, but for its own, which has run; others have none."""
     if kernel != GRID:
         return ()
-    terms = spec.scenario.terms
     return tuple(
         BracketRun(
             fill_model=model,
             metrics=own
             if model is terms.fill_model
-            else sweep(kernel, bars, [spec.params], replace(terms, fill_model=model))[0],
+            else sweep(kernel, bars, [params], replace(terms, fill_model=model))[0],
         )
         for model in BRACKET
     )

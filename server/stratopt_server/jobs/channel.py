@@ -2,7 +2,7 @@
 
 import os
 
-from stratopt_server.jobs.messages import Changed, FromJob, encode
+from stratopt_server.jobs.messages import Changed, FromJob, Stage, encode
 
 
 class JobFailure(Exception):
@@ -30,3 +30,7 @@ class Channel:
     def changed(self) -> None:
         """Say that the job's rows changed."""
         self.send(Changed())
+
+    def stage(self, name: str) -> None:
+        """Say what begins."""
+        self.send(Stage(name))

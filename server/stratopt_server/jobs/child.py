@@ -16,6 +16,7 @@ from stratopt_server.jobs.messages import (
     GatherEvidence,
     ImportFile,
     Refused,
+    Reproduce,
     RunJob,
     Task,
 )
@@ -72,7 +73,11 @@ def _do(task: Task, channel: Channel) -> object:
         case GatherEvidence():
             from stratopt_server.jobs.evidence import gather_evidence  # noqa: PLC0415
 
-            return gather_evidence(task)
+            return gather_evidence(task, channel)
+        case Reproduce():
+            from stratopt_server.jobs.reproducing import reproduce  # noqa: PLC0415
+
+            return reproduce(task)
         case ExportTrials():
             from stratopt_server.jobs.exporting import export_trials  # noqa: PLC0415
 

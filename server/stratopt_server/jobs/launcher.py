@@ -1,14 +1,17 @@
 """Starts the processes of jobs, imports and decisions from the templates."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from tempfile import NamedTemporaryFile
+from typing import IO, Any
 
 from stratopt_server.domain.errors import Exhausted, RequestRefused, StratoptError, Unavailable
-from stratopt_server.domain.evidence import Evidence
+from stratopt_server.domain.evidence import Evidence, Reproduction
 from stratopt_server.domain.jobs import Failure, Job, JobKind
 from stratopt_server.domain.market import DataGrade
+from stratopt_server.domain.metrics import Metrics
 from stratopt_server.jobs.messages import (
     Changed,
     Done,
@@ -17,14 +20,17 @@ from stratopt_server.jobs.messages import (
     GatherEvidence,
     ImportFile,
     Refused,
+    Reproduce,
     RunJob,
+    Stage,
     Task,
 )
 from stratopt_server.jobs.supervisor import Template, Templates, Worker
 from stratopt_server.market.formats import TableFormat
 from stratopt_server.market.importing import Imported
 from stratopt_server.settings import Settings
-from stratopt_server.storage.codec import from_json
+from stratopt_server.storage.codec import from_json, to_json
+from stratopt_server.usecases.approvals import OnStage, nobody
 from stratopt_server.usecases.requests import ImportRequest
 from stratopt_server.usecases.runner import killed
 
@@ -121,6 +127,7 @@ class ProcessLauncher:
         searched_by: str | None,
         grade: DataGrade,
         drawdown_max: float,
+        on_stage: OnStage,
     ) -> Evidence:
         """Measure what a decision about the backtest rests on; RESOURCE_EXHAUSTED if too many wait."""
         task = GatherEvidence(
@@ -138,9 +145,24 @@ class ProcessLauncher:
         self._gathering += 1
         try:
             async with self._places:
-                return from_json(Evidence, await _result(self._templates.report, task))
+                found = await _result(self._templates.report, task, on_stage=on_stage)
+                return from_json(Evidence, found)
         finally:
             self._gathering -= 1
+
+    async def reproduce(self, recipe: dict[str, Any], metrics: Metrics) -> Reproduction:
+        """Run a recipe in a process that knows nothing else, and hold its metrics against those given."""
+        said = json.dumps({"recipe": recipe, "metrics": to_json(Metrics, metrics)}).encode()
+        # A file: a recipe with funding rates is longer than a message may be.
+        with NamedTemporaryFile(dir=self._settings.data_dir, prefix=".recipe-", suffix=".json") as file:
+            await asyncio.to_thread(_write, file, said)
+            task = Reproduce(
+                path=file.name,
+                bars_dir=str(self._settings.bars_dir),
+                memory_mb_max=self._settings.job_memory_mb_max,
+            )
+            async with self._places:
+                return from_json(Reproduction, await _result(self._templates.report, task))
 
     async def export_trials(self, optimization_id: str, path: Path, table_format: TableFormat) -> None:
         """Write the trials of an optimization to the file."""
@@ -154,12 +176,19 @@ class ProcessLauncher:
         await _result(self._templates.sweep, task)
 
 
-async def _result(template: Template, task: Task) -> Any:
+def _write(file: IO[bytes], content: bytes) -> None:
+    file.write(content)
+    file.flush()
+
+
+async def _result(template: Template, task: Task, *, on_stage: OnStage = nobody) -> Any:
     """Run a task that is no job in a process of its own; raise what the process says is wrong."""
     worker = await template.fork(task)
     try:
         async for message in worker.messages():
             match message:
+                case Stage(name=name):
+                    on_stage(name)
                 case Done(result=result):
                     return result
                 case Refused(violations=violations):

@@ -61,6 +61,16 @@ class GatherEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reproduce:
+    """Run a backtest once more, from nothing but what a package says."""
+
+    path: str
+    """File of what it says, as JSON."""
+    bars_dir: str
+    memory_mb_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportTrials:
     """Write the trials of one optimization to a file."""
 
@@ -71,7 +81,7 @@ class ExportTrials:
     memory_mb_max: int
 
 
-Task = RunJob | ImportFile | GatherEvidence | ExportTrials
+Task = RunJob | ImportFile | GatherEvidence | Reproduce | ExportTrials
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +125,13 @@ class Changed:
     """Job process to server: the job's rows changed; who watches should look."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Job process to server: what it begins to do, of a task that has no row to write."""
+
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
     """Job process to server: why it gives up."""
@@ -138,10 +155,10 @@ class Done:
     result: Any = None
 
 
-FromJob = Changed | Failed | Refused | Done
+FromJob = Changed | Stage | Failed | Refused | Done
 
 _KINDS: dict[str, Any] = {
-    kind.__name__: kind for kind in (Start, Kill, Ready, Exited, Changed, Failed, Refused, Done)
+    kind.__name__: kind for kind in (Start, Kill, Ready, Exited, Changed, Stage, Failed, Refused, Done)
 }
 
 

@@ -17,16 +17,17 @@ from stratopt_server.domain.optimization import (
     WalkForwardResult,
     WindowResult,
 )
-from stratopt_server.domain.runs import Algorithm, OptimizationSpec
+from stratopt_server.domain.runs import OptimizationSpec
 from stratopt_server.domain.validation import Split
 from stratopt_server.engine.sweep import Sweeper
 from stratopt_server.jobs.context import JobContext
 from stratopt_server.jobs.journal import Journal
 from stratopt_server.jobs.search_evidence import SearchFindings
 from stratopt_server.jobs.searching import Part, Search, space_of
+from stratopt_server.jobs.terrain import landscape_of, plateau_at
 from stratopt_server.jobs.walking import Walk, WindowTests, efficiency
 from stratopt_server.optimizers.pareto import pareto_front
-from stratopt_server.validation.plateau import Around, Landscape, good_share, median_ratio
+from stratopt_server.validation.plateau import Around
 
 FRONT_MAX = 1_000
 """Most trials of a Pareto front that are returned."""
@@ -104,15 +105,11 @@ class Optimizing:
         )
         return WindowTests(best, test, robust_test)
 
-    def _landscape(self, search: Search) -> Landscape:
-        points = self._space.encode(search.tried.params)
-        return Landscape(points, -search.tried.losses[:, 0], grid=self._spec.algorithm is Algorithm.GRID)
-
     def _robust(self, search: Search) -> tuple[Trial, Around] | None:
         """The trial in the middle of the best neighbourhood, if any has one."""
         if search.best is None:
             return None
-        found = self._landscape(search).robust()
+        found = landscape_of(self._spec, search.tried, self._space).robust()
         if found is None:
             return None
         place, around = found
@@ -178,15 +175,8 @@ class Optimizing:
         return {trial.number: metrics for trial, metrics in zip(trials, figures, strict=True)}
 
     def _plateau(self, search: Search, best: Trial) -> Plateau:
-        score = -float(search.tried.losses[search.tried.numbers.index(best.number), 0])
-        around = self._landscape(search).around(search.tried.numbers.index(best.number))
-        if around is None:
-            return Plateau(neighbours=0, median_ratio=None, share_70=None)
-        return Plateau(
-            neighbours=around.count,
-            median_ratio=median_ratio(around, score),
-            share_70=good_share(around, score),
-        )
+        landscape = landscape_of(self._spec, search.tried, self._space)
+        return plateau_at(landscape, search.tried, search.tried.numbers.index(best.number))
 
     def _front(self, search: Search) -> list[Trial]:
         """Trials that no other beats in every figure, best of the first figure first."""

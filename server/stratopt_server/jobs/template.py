@@ -14,12 +14,15 @@ import socket
 import sys
 from collections.abc import Callable
 
+import numpy as np
+
 from stratopt_server.domain.speeds import Speeds
 from stratopt_server.engine import sweep
 from stratopt_server.jobs import child
 from stratopt_server.jobs.calibration import report_speeds, sweep_speeds
 from stratopt_server.jobs.messages import MESSAGE_BYTES_MAX, Exited, Kill, Ready, Start, Task, decode, encode
 from stratopt_server.storage import codec
+from stratopt_server.validation.overfitting import probability_of_backtest_overfitting
 
 PR_SET_PDEATHSIG = 1
 LEISURE_SECONDS = 0.3
@@ -130,6 +133,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
     supervisor = socket.socket(fileno=options.socket)
     sweep.warm()
+    probability_of_backtest_overfitting(np.eye(4, 2), 2)  # its kernel likewise
     if options.report:
         from stratopt_server.engine import report  # noqa: PLC0415 - takes seconds, and not all need it
 

@@ -34,22 +34,18 @@ class Walk:
         """The bars of a span."""
         return self._bars.slice(*self._range(span))
 
-    def test(self, span: Span, params: Params | None) -> Test:
+    def test(self, span: Span, params: Params | None, *, warm_up: bool = True) -> Test:
         """Run the parameters over the span; without any, stay out of the market.
 
-        The bars before the span that the strategy needs to decide on its first bar are there to be looked at.
+        The bars before the span that the strategy needs to decide on its first bar are there to be looked at,
+        unless it is told to warm up inside the span.
         """
         first, stop = self._range(span)
         if params is None:
             return no_test(self._bars.slice(first, stop), self._terms)
-        warm_up = min(look_back(self._kernel, params) - 1, first)
-        return run_test(
-            self._kernel,
-            self._bars.slice(first - warm_up, stop),
-            params,
-            self._terms,
-            warm_up=warm_up,
-        )
+        before = min(look_back(self._kernel, params) - 1, first) if warm_up else 0
+        bars = self._bars.slice(first - before, stop)
+        return run_test(self._kernel, bars, params, self._terms, warm_up=before)
 
     def stitched(self, tests: Sequence[Test]) -> Stitched:
         """Measure tests one behind the other."""

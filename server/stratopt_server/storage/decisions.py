@@ -21,9 +21,10 @@ class SqlDecisionStore:
     def __init__(self, database: peewee.Database) -> None:
         self._rows = bound(DecisionRow, database)
 
-    def add(self, decision: Decision) -> None:
-        """Store a new one."""
-        self._rows.insert(
+    def put(self, decision: Decision) -> None:
+        """Store it, in place of one of the same id."""
+        rows = self._rows
+        rows.insert(
             id=decision.id,
             backtest_id=decision.backtest_id,
             strategy_id=decision.strategy_id,
@@ -31,7 +32,7 @@ class SqlDecisionStore:
             outcome=decision.outcome.value,
             document=to_json(Decision, decision),
             created_at=decision.created_at,
-        ).execute()
+        ).on_conflict(conflict_target=[rows.id], preserve=[rows.outcome, rows.document]).execute()
 
     def get(self, decision_id: str) -> Decision | None:
         """Return it, or None if there is none of that id."""
@@ -82,7 +83,7 @@ class SqlPackageStore:
         return Place(epoch, seq or 0)
 
     def add(self, package: ParameterPackage) -> None:
-        """Store a new one at its place, approved and not yet published."""
+        """Store a draft, or an approved one at its place, in place of its draft if there is one."""
         document = PackageDocument(
             decision_id=package.decision_id,
             exchange=package.exchange,
@@ -90,17 +91,23 @@ class SqlPackageStore:
             key_id=package.key_id,
             valid_until=package.valid_until,
         )
+        rows = self._packages
         with self._database.atomic():
-            self._packages.insert(
+            rows.insert(
                 id=package.id,
                 backtest_id=package.backtest_id,
                 symbol=package.symbol,
                 strategy_id=package.strategy_id,
                 params=package.params,
                 metrics=to_json(Metrics, package.metrics),
-                approved=True,
+                approved=package.approved,
+                draft=None if package.approved else to_json(PackageDocument, document),
                 created_at=package.created_at,
+            ).on_conflict(
+                conflict_target=[rows.id], preserve=[rows.approved, rows.draft, rows.created_at]
             ).execute()
+            if not package.approved:
+                return
             self._outbox.insert(
                 epoch=package.epoch,
                 seq=package.seq,
@@ -118,7 +125,7 @@ class SqlPackageStore:
 
     def page(self, page: Page, wanted: PackageFilter) -> list[ParameterPackage]:
         """Return a page of the packages that match, newest first."""
-        query = self._packages.select()
+        query = self._packages.select().where(self._packages.approved == wanted.approved)
         for name in ("strategy_id", "symbol"):
             value = getattr(wanted, name)
             if value is not None:
@@ -148,8 +155,8 @@ class SqlPackageStore:
             return epoch
 
     def _package(self, row: Any) -> ParameterPackage:
-        place = self._outbox.get(self._outbox.package_id == row.id)
-        document = from_json(PackageDocument, place.document)
+        place = self._outbox.get_or_none(self._outbox.package_id == row.id)
+        document = from_json(PackageDocument, row.draft if place is None else place.document)
         return ParameterPackage(
             id=row.id,
             decision_id=document.decision_id,
@@ -160,12 +167,13 @@ class SqlPackageStore:
             timeframe=document.timeframe,
             params=row.params,
             metrics=from_json(Metrics, row.metrics),
-            epoch=place.epoch,
-            seq=place.seq,
-            signed_payload=bytes(place.signed_payload),
-            signature=bytes(place.signature),
+            epoch="" if place is None else place.epoch,
+            seq=0 if place is None else place.seq,
+            signed_payload=b"" if place is None else bytes(place.signed_payload),
+            signature=b"" if place is None else bytes(place.signature),
             key_id=document.key_id,
             valid_until=document.valid_until,
             created_at=row.created_at,
             published_at=row.published_at,
+            approved=row.approved,
         )

@@ -309,6 +309,7 @@ class ParameterPackageRow(peewee.Model):
     params = JsonField()
     metrics = JsonField()
     approved = peewee.BooleanField()
+    draft = JsonField(null=True)
     created_at = UtcField()
     published_at = UtcField(null=True)
 

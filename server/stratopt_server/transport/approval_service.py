@@ -1,12 +1,16 @@
 """ApprovalService over the approvals use-case."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from stratopt.v1 import approval_service_pb2 as pb
 from stratopt.v1.approval_service_pb2_grpc import ApprovalServiceServicer
+from stratopt_server.decisions.signing import SigningKey
 from stratopt_server.domain.errors import Violations
 from stratopt_server.relay.publisher import Publisher
-from stratopt_server.usecases.approvals import Approvals
+from stratopt_server.usecases.approvals import Approvals, Verdict
+from stratopt_server.usecases.reviews import Reviews
 from stratopt_server.usecases.threads import StorageThread
 from stratopt_server.wire.approvals import (
     approval_from_proto,
@@ -14,18 +18,33 @@ from stratopt_server.wire.approvals import (
     decision_to_proto,
     package_filter,
     package_to_proto,
+    review_from_proto,
+    verdict_to_proto,
 )
 from stratopt_server.wire.paging import cursor_key, cut_page, page_of
+from stratopt_server.wire.policies import criteria_from_proto, policy_to_proto
 from stratopt_server.wire.reading import call_of
 
 
 class ApprovalServicer(ApprovalServiceServicer):
     """Parse, call, convert."""
 
-    def __init__(self, approvals: Approvals, publisher: Publisher, thread: StorageThread) -> None:
+    def __init__(
+        self,
+        approvals: Approvals,
+        reviews: Reviews,
+        key: SigningKey,
+        *,
+        publisher: Publisher,
+        thread: StorageThread,
+    ) -> None:
         self._approvals = approvals
+        self._reviews = reviews
+        self._key = key
         self._publisher = publisher
         self._thread = thread
+        self._judging: set[asyncio.Task[Verdict]] = set()
+        """Approvals whose caller may be gone: they go on, for the caller to ask again."""
 
     async def ApproveStrategy(
         self, request: pb.ApproveStrategyRequest, context: Any
@@ -34,10 +53,59 @@ class ApprovalServicer(ApprovalServiceServicer):
         wanted = approval_from_proto(request)
         verdict = await self._approvals.approve(wanted, call_of(request, "ApproveStrategy"))
         self._publisher.wake()
-        return pb.ApproveStrategyResponse(
-            decision=decision_to_proto(verdict.decision),
-            parameter_package=None if verdict.package is None else package_to_proto(verdict.package),
+        return verdict_to_proto(verdict)
+
+    async def StreamApproval(
+        self, request: pb.StreamApprovalRequest, context: Any
+    ) -> AsyncIterator[pb.StreamApprovalResponse]:
+        """Judge likewise, and say meanwhile what happens."""
+        wanted = approval_from_proto(request.approval)
+        call = call_of(request.approval, "ApproveStrategy")
+        stages: asyncio.Queue[str | None] = asyncio.Queue()
+        judging = asyncio.create_task(self._approvals.approve(wanted, call, on_stage=stages.put_nowait))
+        self._judging.add(judging)
+        judging.add_done_callback(self._judging.discard)
+        judging.add_done_callback(lambda _: stages.put_nowait(None))
+        while (stage := await stages.get()) is not None:
+            yield pb.StreamApprovalResponse(stage=stage)
+        verdict = judging.result()
+        self._publisher.wake()
+        yield pb.StreamApprovalResponse(answer=verdict_to_proto(verdict))
+
+    async def ReevaluateDecision(
+        self, request: pb.ReevaluateDecisionRequest, context: Any
+    ) -> pb.ReevaluateDecisionResponse:
+        """Tell what another policy would have decided."""
+        violations = Violations()
+        criteria = criteria_from_proto(request.approval_criteria, violations)
+        violations.refuse_if_any()
+        decision = await self._thread.run(
+            self._approvals.reevaluate, request.decision_id, request.policy, criteria
         )
+        return pb.ReevaluateDecisionResponse(decision=decision_to_proto(decision))
+
+    async def RecordReview(self, request: pb.RecordReviewRequest, context: Any) -> pb.RecordReviewResponse:
+        """Record a person's word."""
+        wanted = review_from_proto(request)
+        call = call_of(request, "RecordReview")
+        decision, package = await self._thread.run(self._reviews.record, wanted, call)
+        self._publisher.wake()
+        return pb.RecordReviewResponse(
+            decision=decision_to_proto(decision),
+            parameter_package=None if package is None else package_to_proto(package),
+        )
+
+    async def ListPolicies(self, request: pb.ListPoliciesRequest, context: Any) -> pb.ListPoliciesResponse:
+        """Return every policy."""
+        policies = self._approvals.policies
+        found = [policy_to_proto(policy, default=policies.default) for policy in policies.all()]
+        return pb.ListPoliciesResponse(policies=found)
+
+    async def GetPolicy(self, request: pb.GetPolicyRequest, context: Any) -> pb.GetPolicyResponse:
+        """Return one policy."""
+        policies = self._approvals.policies
+        policy = policy_to_proto(policies.get(request.policy), default=policies.default)
+        return pb.GetPolicyResponse(policy=policy)
 
     async def GetDecision(self, request: pb.GetDecisionRequest, context: Any) -> pb.GetDecisionResponse:
         """Return one decision."""
@@ -73,5 +141,4 @@ class ApprovalServicer(ApprovalServiceServicer):
 
     async def GetSigningKey(self, request: pb.GetSigningKeyRequest, context: Any) -> pb.GetSigningKeyResponse:
         """Return the key that verifies packages."""
-        key = self._approvals.key
-        return pb.GetSigningKeyResponse(public_key=key.public_bytes, key_id=key.key_id)
+        return pb.GetSigningKeyResponse(public_key=self._key.public_bytes, key_id=self._key.key_id)

@@ -1,19 +1,20 @@
 """Deciding whether the parameters of a backtest may trade."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
-from stratopt_server.decisions.package import PackageFacts, canonical, describe
-from stratopt_server.decisions.policy import MAX_DRAWDOWN, Policy
-from stratopt_server.decisions.signing import SigningKey
+from stratopt_server.decisions.criteria import MAX_DRAWDOWN
+from stratopt_server.decisions.policy import Policy
+from stratopt_server.decisions.recipe import recipe_of
 from stratopt_server.decisions.verdict import outcome_of, reason_of
 from stratopt_server.domain.clock import Clock, Ids
 from stratopt_server.domain.decisions import CriterionValue, Decision, DecisionOutcome, ParameterPackage
 from stratopt_server.domain.errors import Code, NotFound, Violations, WrongStatus
-from stratopt_server.domain.evidence import Evidence
+from stratopt_server.domain.evidence import Evidence, Reproduction
 from stratopt_server.domain.jobs import BacktestResult, Job, JobKind, JobStatus
 from stratopt_server.domain.market import DataGrade
+from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.ports import (
     DatasetFilter,
     DecisionFilter,
@@ -23,18 +24,28 @@ from stratopt_server.domain.ports import (
     Storage,
 )
 from stratopt_server.domain.runs import BacktestSpec, OptimizationSpec, RunTerms
-from stratopt_server.strategies.catalog import Catalog
 from stratopt_server.usecases.idempotency import Repeats
 from stratopt_server.usecases.jobs import Jobs
+from stratopt_server.usecases.packaging import Packaging
+from stratopt_server.usecases.policies import Policies
 from stratopt_server.usecases.requests import Call
 from stratopt_server.usecases.threads import StorageThread
 
+DRAWDOWN_LIMIT = 0.25
+"""What positions are sized to by a policy that does not ask for a drawdown."""
 SEARCHES_LOOKED_AT_MAX = 200
 """Newest optimizations of a strategy and symbol that are looked at for evidence."""
 
 
+OnStage = Callable[[str], None]
+
+
+def nobody(_: str) -> None:
+    """Hear of no stage."""
+
+
 class EvidenceGatherer(Protocol):
-    """Measures evidence in a process of its own."""
+    """Measures evidence in processes of their own."""
 
     async def gather(
         self,
@@ -44,8 +55,13 @@ class EvidenceGatherer(Protocol):
         searched_by: str | None,
         grade: DataGrade,
         drawdown_max: float,
+        on_stage: OnStage,
     ) -> Evidence:
-        """Measure what a decision about the backtest rests on."""
+        """Measure what a decision about the backtest rests on; `on_stage` hears what begins."""
+        ...
+
+    async def reproduce(self, recipe: dict[str, Any], metrics: Metrics) -> Reproduction:
+        """Run a recipe in another process, and hold its metrics against those given."""
         ...
 
 
@@ -56,11 +72,14 @@ class ApprovalRequest:
     strategy_id: str
     backtest_id: str
     criteria: Mapping[str, CriterionValue]
+    """Criteria to set to other thresholds than the policy has."""
+    policy: str = ""
+    """Empty means the server's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A decision, and the package it made."""
+    """A decision, and the package it made, if it may trade."""
 
     decision: Decision
     package: ParameterPackage | None
@@ -89,7 +108,7 @@ class _Case:
 
 
 class Approvals:
-    """Judges backtests by one policy; signs what it approves."""
+    """Judges backtests by policy; signs what may trade."""
 
     def __init__(
         self,
@@ -97,9 +116,8 @@ class Approvals:
         jobs: Jobs,
         *,
         gatherer: EvidenceGatherer,
-        policy: Policy,
-        key: SigningKey,
-        catalog: Catalog,
+        policies: Policies,
+        packaging: Packaging,
         repeats: Repeats,
         thread: StorageThread,
         clock: Clock,
@@ -108,15 +126,14 @@ class Approvals:
         self._storage = storage
         self._jobs = jobs
         self._gatherer = gatherer
-        self._policy = policy
-        self.key = key
-        self._catalog = catalog
+        self.policies = policies
+        self._packaging = packaging
         self._repeats = repeats
         self._thread = thread
         self._clock = clock
         self._ids = ids
 
-    async def approve(self, wanted: ApprovalRequest, call: Call) -> Verdict:
+    async def approve(self, wanted: ApprovalRequest, call: Call, *, on_stage: OnStage = nobody) -> Verdict:
         """Gather the evidence and decide; raises RequestRefused, NotFound or WrongStatus.
 
         The decision, its package and the package's place in the outbox are one transaction.
@@ -124,15 +141,44 @@ class Approvals:
         opened = await self._thread.run(self._open, wanted, call)
         if isinstance(opened, Verdict):
             return opened
-        drawdown_max = opened.policy.value(MAX_DRAWDOWN)
+        limit = opened.policy.threshold(MAX_DRAWDOWN)
         evidence = await self._gatherer.gather(
             opened.backtest.id,
             optimization_id=opened.searches.evidence,
             searched_by=opened.searches.searched_by,
             grade=opened.grade,
-            drawdown_max=float(drawdown_max),
+            drawdown_max=DRAWDOWN_LIMIT if limit is None else float(limit),
+            on_stage=on_stage,
         )
+        on_stage("reproducing the backtest")
+        metrics = opened.result.metrics
+        again = await self._gatherer.reproduce(recipe_of(opened.spec, metrics), metrics)
+        on_stage("deciding")
+        evidence = replace(evidence, reproduction=again)
         return await self._thread.run(self._decide, opened, evidence, wanted.criteria, call)
+
+    def reevaluate(self, decision_id: str, policy: str, criteria: Mapping[str, CriterionValue]) -> Decision:
+        """Tell what another policy would have decided on the same evidence; nothing is stored.
+
+        Raises NotFound or RequestRefused. It decides nothing, so it may be as loose as it likes.
+        """
+        decision = self.decision(decision_id)
+        violations = Violations()
+        moved = self.policies.moved(policy, criteria, violations)
+        violations.refuse_if_any()
+        assert moved is not None, "an unknown policy was refused"
+        gates = moved.judge(decision.evidence)
+        return replace(
+            decision,
+            policy=moved.name,
+            criteria=dict(criteria),
+            outcome=outcome_of(gates),
+            reason=reason_of(moved.name, gates),
+            gates=gates,
+            not_measured=(),
+            package_id=None,
+            review=None,
+        )
 
     def decision(self, decision_id: str) -> Decision:
         """Return it; raises NotFound."""
@@ -162,7 +208,7 @@ class Approvals:
         if made is not None:
             return self._verdict(self.decision(made))
         violations = Violations()
-        policy = self._policy.with_criteria(wanted.criteria, violations)
+        policy = self.policies.chosen(wanted.policy, wanted.criteria, violations)
         for name in ("strategy_id", "backtest_id"):
             if not getattr(wanted, name):
                 violations.add(name, "REQUIRED", f"name the {name.removesuffix('_id')}")
@@ -182,6 +228,7 @@ class Approvals:
             raise WrongStatus("backtest", backtest.id, status=backtest.status.value, wanted="succeeded")
         assert isinstance(backtest.spec, BacktestSpec), "a backtest has a BacktestSpec"
         assert isinstance(backtest.result, BacktestResult), "a succeeded backtest has its result"
+        assert policy is not None, "an unknown policy was refused"
         return _Case(
             backtest=backtest,
             spec=backtest.spec,
@@ -236,7 +283,6 @@ class Approvals:
     ) -> Verdict:
         gates = case.policy.judge(evidence)
         outcome = outcome_of(gates)
-        approved = outcome is DecisionOutcome.APPROVE
         decision = Decision(
             id=self._ids.new("dec"),
             backtest_id=case.backtest.id,
@@ -245,64 +291,29 @@ class Approvals:
             policy=case.policy.name,
             criteria=dict(criteria),
             outcome=outcome,
-            reason=reason_of(case.policy, gates),
+            reason=reason_of(case.policy.name, gates),
             gates=gates,
-            not_measured=case.policy.not_measured,
             evidence=evidence,
-            package_id=self._ids.new("pkg") if approved else None,
+            package_id=None if outcome is DecisionOutcome.REJECT else self._ids.new("pkg"),
             created_at=self._clock.now(),
         )
         with self._storage.transaction():
             made = self._repeats.resource_of(call)  # the same call may have been answered meanwhile
             if made is not None:
                 return self._verdict(self.decision(made))
-            self._storage.decisions.add(decision)
-            if decision.package_id is not None:
-                self._storage.packages.add(self._package(case, decision, decision.package_id))
+            self._storage.decisions.put(decision)
+            validity = case.policy.validity
+            if outcome is DecisionOutcome.APPROVE:
+                now = decision.created_at
+                self._packaging.publish(case.backtest, decision, now=now, validity=validity)
+            elif outcome is DecisionOutcome.REVIEW:
+                self._packaging.draft(case.backtest, decision, validity=validity)
             self._repeats.remember(call, decision.id)
         return self._verdict(decision)
 
-    def _package(self, case: _Case, decision: Decision, package_id: str) -> ParameterPackage:
-        scenario = case.spec.scenario
-        strategy = self._storage.strategies.get(scenario.strategy_id)
-        contract = self._catalog.contract(scenario.code_hash)
-        assert strategy is not None, "a strategy in use cannot be deleted"
-        assert contract is not None, "code that ran is known"
-        facts = PackageFacts(
-            package_id=package_id,
-            place=self._storage.packages.next_place(now=decision.created_at),
-            strategy=strategy,
-            strategy_type=contract.strategy_type,
-            spec=case.spec,
-            metrics=case.result.metrics,
-            decision=decision,
-            policy=case.policy,
-            created_at=decision.created_at,
-        )
-        payload = canonical(describe(facts))
-        return ParameterPackage(
-            id=package_id,
-            decision_id=decision.id,
-            backtest_id=case.backtest.id,
-            strategy_id=scenario.strategy_id,
-            symbol=scenario.symbol,
-            exchange=scenario.exchange,
-            timeframe=scenario.timeframe,
-            params=case.spec.params,
-            metrics=case.result.metrics,
-            epoch=facts.place.epoch,
-            seq=facts.place.seq,
-            signed_payload=payload,
-            signature=self.key.sign(payload),
-            key_id=self.key.key_id,
-            valid_until=facts.valid_until,
-            created_at=decision.created_at,
-            published_at=None,
-        )
-
     def _verdict(self, decision: Decision) -> Verdict:
-        package = None if decision.package_id is None else self.package(decision.package_id)
-        return Verdict(decision, package)
+        may_trade = decision.is_approved and decision.package_id is not None
+        return Verdict(decision, self.package(decision.package_id or "") if may_trade else None)
 
 
 def _same_market(search: OptimizationSpec, spec: BacktestSpec) -> bool:

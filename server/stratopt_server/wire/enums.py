@@ -12,7 +12,7 @@ from stratopt.v1 import (
     run_pb2,
     system_service_pb2,
 )
-from stratopt_server.domain.decisions import DecisionOutcome, GateKind, GateResult
+from stratopt_server.domain.decisions import DecisionOutcome, GateKind, GateResult, ReviewWord
 from stratopt_server.domain.evidence import EvidenceSource
 from stratopt_server.domain.goals import Target
 from stratopt_server.domain.jobs import JobStatus
@@ -119,13 +119,25 @@ REPORT_ORDER = {
 }
 DECISION_OUTCOME = {
     DecisionOutcome.APPROVE: decision_pb2.DECISION_OUTCOME_APPROVE,
+    DecisionOutcome.REVIEW: decision_pb2.DECISION_OUTCOME_REVIEW,
     DecisionOutcome.REJECT: decision_pb2.DECISION_OUTCOME_REJECT,
 }
-GATE_KIND = {GateKind.HARD: decision_pb2.GATE_KIND_HARD, GateKind.WARN: decision_pb2.GATE_KIND_WARN}
+GATE_KIND = {
+    GateKind.HARD: decision_pb2.GATE_KIND_HARD,
+    GateKind.REVIEW: decision_pb2.GATE_KIND_REVIEW,
+    GateKind.WARN: decision_pb2.GATE_KIND_WARN,
+}
 GATE_RESULT = {
     GateResult.PASSED: decision_pb2.GATE_RESULT_PASSED,
+    GateResult.WARNING: decision_pb2.GATE_RESULT_WARNING,
+    GateResult.REVIEW: decision_pb2.GATE_RESULT_REVIEW,
     GateResult.FAILED: decision_pb2.GATE_RESULT_FAILED,
+    GateResult.NOT_APPLICABLE: decision_pb2.GATE_RESULT_NOT_APPLICABLE,
     GateResult.NOT_COMPUTABLE: decision_pb2.GATE_RESULT_NOT_COMPUTABLE,
+}
+REVIEW_WORD = {
+    ReviewWord.APPROVED: decision_pb2.REVIEW_WORD_APPROVED,
+    ReviewWord.REJECTED: decision_pb2.REVIEW_WORD_REJECTED,
 }
 EVIDENCE_SOURCE = {
     EvidenceSource.OPTIMIZATION: decision_pb2.EVIDENCE_SOURCE_OPTIMIZATION,

@@ -14,6 +14,7 @@ from stratopt_server.domain.validation import NO_STOP_RULE, StopRule, Validation
 from stratopt_server.usecases.requests import OptimizationRequest, ValidationRequest
 from stratopt_server.usecases.watching import Watched
 from stratopt_server.wire.enums import ALGORITHM, STOP_REASON, TARGET, VALIDATION_METHOD
+from stratopt_server.wire.evidence import search_evidence_to_proto
 from stratopt_server.wire.jobs import job_fields, progress_to_proto, run_from_proto
 from stratopt_server.wire.parameters import (
     params_from_proto,
@@ -76,6 +77,8 @@ def _write_result(result: OptimizationResult, spec: OptimizationSpec, message: p
         message.walk_forward.CopyFrom(walk_forward_to_proto(result.walk_forward, spec.validation.windows))
     if result.trials_ever is not None:
         message.trials_ever = result.trials_ever
+    if result.evidence is not None:
+        message.evidence.CopyFrom(search_evidence_to_proto(result.evidence))
 
 
 def _objectives_to_proto(goal: Goal) -> list[pb.Objective]:

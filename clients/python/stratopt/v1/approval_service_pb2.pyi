@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from stratopt.v1 import decision_pb2 as _decision_pb2
 from stratopt.v1 import parameter_package_pb2 as _parameter_package_pb2
+from stratopt.v1 import policy_pb2 as _policy_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -51,6 +52,7 @@ class ApproveStrategyRequest(_message.Message):
     STRATEGY_ID_FIELD_NUMBER: _builtins.int
     BACKTEST_ID_FIELD_NUMBER: _builtins.int
     APPROVAL_CRITERIA_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Same id and same body give the same answer for 24 hours; another body is INVALID_ARGUMENT.
     Optional, at most 64 characters.
@@ -59,10 +61,15 @@ class ApproveStrategyRequest(_message.Message):
     """Required. The strategy; a backtest of another one is INVALID_ARGUMENT."""
     backtest_id: _builtins.str
     """Required. The backtest whose parameters are judged."""
+    policy: _builtins.str
+    """Name and version of the policy that decides; empty means the server's own. One that lets more pass in
+    a hard gate is INVALID_ARGUMENT likewise.
+    """
     @_builtins.property
     def approval_criteria(self) -> _containers.MessageMap[_builtins.str, _decision_pb2.CriterionValue]:
         """Criteria to set to other values than the policy has, by name. An unknown name or a value of
-        the wrong kind is INVALID_ARGUMENT and lists the known ones. They are recorded in the decision.
+        the wrong kind is INVALID_ARGUMENT and lists the known ones; so is one that lets more pass in a hard
+        gate than the server's policy, unless the server may loosen. They are recorded in the decision.
         """
 
     def __init__(
@@ -72,10 +79,11 @@ class ApproveStrategyRequest(_message.Message):
         strategy_id: _builtins.str = ...,
         backtest_id: _builtins.str = ...,
         approval_criteria: _abc.Mapping[_builtins.str, _decision_pb2.CriterionValue] | None = ...,
+        policy: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_criteria", b"approval_criteria", "backtest_id", b"backtest_id", "request_id", b"request_id", "strategy_id", b"strategy_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_criteria", b"approval_criteria", "backtest_id", b"backtest_id", "policy", b"policy", "request_id", b"request_id", "strategy_id", b"strategy_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -110,6 +118,294 @@ class ApproveStrategyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ApproveStrategyResponse: _TypeAlias = ApproveStrategyResponse  # noqa: Y015
+
+@_typing.final
+class StreamApprovalRequest(_message.Message):
+    """Which parameters to judge."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def approval(self) -> Global___ApproveStrategyRequest:
+        """Required. As ApproveStrategy takes it."""
+
+    def __init__(
+        self,
+        *,
+        approval: Global___ApproveStrategyRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamApprovalRequest: _TypeAlias = StreamApprovalRequest  # noqa: Y015
+
+@_typing.final
+class StreamApprovalResponse(_message.Message):
+    """What happens, and in the end the answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAGE_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    stage: _builtins.str
+    """What it has begun to do, in words."""
+    @_builtins.property
+    def answer(self) -> Global___ApproveStrategyResponse:
+        """The answer; nothing follows."""
+
+    def __init__(
+        self,
+        *,
+        stage: _builtins.str = ...,
+        answer: Global___ApproveStrategyResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "event", b"event", "stage", b"stage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "event", b"event", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["stage", "answer"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___StreamApprovalResponse: _TypeAlias = StreamApprovalResponse  # noqa: Y015
+
+@_typing.final
+class ReevaluateDecisionRequest(_message.Message):
+    """Which decision to look at with which policy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ApprovalCriteriaEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _decision_pb2.CriterionValue: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _decision_pb2.CriterionValue | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    DECISION_ID_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    APPROVAL_CRITERIA_FIELD_NUMBER: _builtins.int
+    decision_id: _builtins.str
+    """Required. The decision whose evidence is judged again."""
+    policy: _builtins.str
+    """Name and version of the policy; empty means the server's own."""
+    @_builtins.property
+    def approval_criteria(self) -> _containers.MessageMap[_builtins.str, _decision_pb2.CriterionValue]:
+        """Criteria to set to other values than that policy has, by name."""
+
+    def __init__(
+        self,
+        *,
+        decision_id: _builtins.str = ...,
+        policy: _builtins.str = ...,
+        approval_criteria: _abc.Mapping[_builtins.str, _decision_pb2.CriterionValue] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_criteria", b"approval_criteria", "decision_id", b"decision_id", "policy", b"policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReevaluateDecisionRequest: _TypeAlias = ReevaluateDecisionRequest  # noqa: Y015
+
+@_typing.final
+class ReevaluateDecisionResponse(_message.Message):
+    """What would have been decided."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def decision(self) -> _decision_pb2.Decision:
+        """The decision with the other policy's gates, outcome and reason; without a package."""
+
+    def __init__(
+        self,
+        *,
+        decision: _decision_pb2.Decision | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReevaluateDecisionResponse: _TypeAlias = ReevaluateDecisionResponse  # noqa: Y015
+
+@_typing.final
+class RecordReviewRequest(_message.Message):
+    """A person's word on a decision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DECISION_ID_FIELD_NUMBER: _builtins.int
+    WORD_FIELD_NUMBER: _builtins.int
+    REVIEWER_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Same id and same body give the same answer for 24 hours; another body is INVALID_ARGUMENT.
+    Optional, at most 64 characters.
+    """
+    decision_id: _builtins.str
+    """Required. The decision."""
+    word: _decision_pb2.ReviewWord.ValueType
+    """Required. The word."""
+    reviewer: _builtins.str
+    """Required. Who says it, at most 100 characters."""
+    note: _builtins.str
+    """Why, at most 2,000 characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        decision_id: _builtins.str = ...,
+        word: _decision_pb2.ReviewWord.ValueType = ...,
+        reviewer: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_id", b"decision_id", "note", b"note", "request_id", b"request_id", "reviewer", b"reviewer", "word", b"word"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordReviewRequest: _TypeAlias = RecordReviewRequest  # noqa: Y015
+
+@_typing.final
+class RecordReviewResponse(_message.Message):
+    """What came of the word."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_FIELD_NUMBER: _builtins.int
+    PARAMETER_PACKAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def decision(self) -> _decision_pb2.Decision:
+        """The decision, with the word."""
+
+    @_builtins.property
+    def parameter_package(self) -> _parameter_package_pb2.ParameterPackage:
+        """The package; unset unless approved."""
+
+    def __init__(
+        self,
+        *,
+        decision: _decision_pb2.Decision | None = ...,
+        parameter_package: _parameter_package_pb2.ParameterPackage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "parameter_package", b"parameter_package"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "parameter_package", b"parameter_package"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordReviewResponse: _TypeAlias = RecordReviewResponse  # noqa: Y015
+
+@_typing.final
+class ListPoliciesRequest(_message.Message):
+    """Nothing to say: they are few."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPoliciesRequest: _TypeAlias = ListPoliciesRequest  # noqa: Y015
+
+@_typing.final
+class ListPoliciesResponse(_message.Message):
+    """All policies."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def policies(self) -> _containers.RepeatedCompositeFieldContainer[_policy_pb2.Policy]:
+        """The policies, the server's own first."""
+
+    def __init__(
+        self,
+        *,
+        policies: _abc.Iterable[_policy_pb2.Policy] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policies", b"policies"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPoliciesResponse: _TypeAlias = ListPoliciesResponse  # noqa: Y015
+
+@_typing.final
+class GetPolicyRequest(_message.Message):
+    """Which policy to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    policy: _builtins.str
+    """Name and version, e.g. default/v1; empty means the server's own."""
+    def __init__(
+        self,
+        *,
+        policy: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPolicyRequest: _TypeAlias = GetPolicyRequest  # noqa: Y015
+
+@_typing.final
+class GetPolicyResponse(_message.Message):
+    """The policy asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def policy(self) -> _policy_pb2.Policy:
+        """The policy."""
+
+    def __init__(
+        self,
+        *,
+        policy: _policy_pb2.Policy | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPolicyResponse: _TypeAlias = GetPolicyResponse  # noqa: Y015
 
 @_typing.final
 class GetDecisionRequest(_message.Message):
@@ -283,6 +579,7 @@ class ListParameterPackagesRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     STRATEGY_ID_FIELD_NUMBER: _builtins.int
     SYMBOL_FIELD_NUMBER: _builtins.int
+    DRAFTS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Most rows wanted; 0 means 50, above 1,000 means 1,000, negative is INVALID_ARGUMENT."""
     page_token: _builtins.str
@@ -291,6 +588,8 @@ class ListParameterPackagesRequest(_message.Message):
     """Only packages of this strategy; empty means all."""
     symbol: _builtins.str
     """Only packages for this symbol; empty means all."""
+    drafts: _builtins.bool
+    """List drafts, which wait for a person's word, instead of packages that may trade."""
     def __init__(
         self,
         *,
@@ -298,10 +597,11 @@ class ListParameterPackagesRequest(_message.Message):
         page_token: _builtins.str = ...,
         strategy_id: _builtins.str = ...,
         symbol: _builtins.str = ...,
+        drafts: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "strategy_id", b"strategy_id", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drafts", b"drafts", "page_size", b"page_size", "page_token", b"page_token", "strategy_id", b"strategy_id", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

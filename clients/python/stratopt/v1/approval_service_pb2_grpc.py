@@ -40,6 +40,31 @@ class ApprovalServiceStub:
                 request_serializer=stratopt_dot_v1_dot_approval__service__pb2.ApproveStrategyRequest.SerializeToString,
                 response_deserializer=stratopt_dot_v1_dot_approval__service__pb2.ApproveStrategyResponse.FromString,
                 _registered_method=True)
+        self.StreamApproval = channel.unary_stream(
+                '/stratopt.v1.ApprovalService/StreamApproval',
+                request_serializer=stratopt_dot_v1_dot_approval__service__pb2.StreamApprovalRequest.SerializeToString,
+                response_deserializer=stratopt_dot_v1_dot_approval__service__pb2.StreamApprovalResponse.FromString,
+                _registered_method=True)
+        self.ReevaluateDecision = channel.unary_unary(
+                '/stratopt.v1.ApprovalService/ReevaluateDecision',
+                request_serializer=stratopt_dot_v1_dot_approval__service__pb2.ReevaluateDecisionRequest.SerializeToString,
+                response_deserializer=stratopt_dot_v1_dot_approval__service__pb2.ReevaluateDecisionResponse.FromString,
+                _registered_method=True)
+        self.RecordReview = channel.unary_unary(
+                '/stratopt.v1.ApprovalService/RecordReview',
+                request_serializer=stratopt_dot_v1_dot_approval__service__pb2.RecordReviewRequest.SerializeToString,
+                response_deserializer=stratopt_dot_v1_dot_approval__service__pb2.RecordReviewResponse.FromString,
+                _registered_method=True)
+        self.ListPolicies = channel.unary_unary(
+                '/stratopt.v1.ApprovalService/ListPolicies',
+                request_serializer=stratopt_dot_v1_dot_approval__service__pb2.ListPoliciesRequest.SerializeToString,
+                response_deserializer=stratopt_dot_v1_dot_approval__service__pb2.ListPoliciesResponse.FromString,
+                _registered_method=True)
+        self.GetPolicy = channel.unary_unary(
+                '/stratopt.v1.ApprovalService/GetPolicy',
+                request_serializer=stratopt_dot_v1_dot_approval__service__pb2.GetPolicyRequest.SerializeToString,
+                response_deserializer=stratopt_dot_v1_dot_approval__service__pb2.GetPolicyResponse.FromString,
+                _registered_method=True)
         self.GetDecision = channel.unary_unary(
                 '/stratopt.v1.ApprovalService/GetDecision',
                 request_serializer=stratopt_dot_v1_dot_approval__service__pb2.GetDecisionRequest.SerializeToString,
@@ -75,6 +100,45 @@ class ApprovalServiceServicer:
         """Judges the parameters of a succeeded backtest. Gathers the evidence first, which may take
         seconds. NOT_FOUND for an unknown backtest, FAILED_PRECONDITION for one that has not succeeded.
         A rejection is an answer, not an error. Repeatable with request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamApproval(self, request, context):
+        """As ApproveStrategy, saying meanwhile what it is at; the last message is the answer. A stream that is
+        dropped may still end in a decision: repeat it with its request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReevaluateDecision(self, request, context):
+        """Tells what another policy would have decided on the evidence of a decision. Nothing is run or stored,
+        and the policy may be as loose as it likes. NOT_FOUND if there is no decision of that id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordReview(self, request, context):
+        """Records a person's word on a decision whose outcome is review: approved signs and publishes its package,
+        rejected leaves it a draft. FAILED_PRECONDITION for a decision that asks nobody or has its word.
+        Repeatable with request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPolicies(self, request, context):
+        """Lists all policies of the server, the one it decides by first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPolicy(self, request, context):
+        """Returns one policy. NOT_FOUND if there is none of that name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,6 +186,31 @@ def add_ApprovalServiceServicer_to_server(servicer, server):
                     servicer.ApproveStrategy,
                     request_deserializer=stratopt_dot_v1_dot_approval__service__pb2.ApproveStrategyRequest.FromString,
                     response_serializer=stratopt_dot_v1_dot_approval__service__pb2.ApproveStrategyResponse.SerializeToString,
+            ),
+            'StreamApproval': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamApproval,
+                    request_deserializer=stratopt_dot_v1_dot_approval__service__pb2.StreamApprovalRequest.FromString,
+                    response_serializer=stratopt_dot_v1_dot_approval__service__pb2.StreamApprovalResponse.SerializeToString,
+            ),
+            'ReevaluateDecision': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReevaluateDecision,
+                    request_deserializer=stratopt_dot_v1_dot_approval__service__pb2.ReevaluateDecisionRequest.FromString,
+                    response_serializer=stratopt_dot_v1_dot_approval__service__pb2.ReevaluateDecisionResponse.SerializeToString,
+            ),
+            'RecordReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordReview,
+                    request_deserializer=stratopt_dot_v1_dot_approval__service__pb2.RecordReviewRequest.FromString,
+                    response_serializer=stratopt_dot_v1_dot_approval__service__pb2.RecordReviewResponse.SerializeToString,
+            ),
+            'ListPolicies': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPolicies,
+                    request_deserializer=stratopt_dot_v1_dot_approval__service__pb2.ListPoliciesRequest.FromString,
+                    response_serializer=stratopt_dot_v1_dot_approval__service__pb2.ListPoliciesResponse.SerializeToString,
+            ),
+            'GetPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPolicy,
+                    request_deserializer=stratopt_dot_v1_dot_approval__service__pb2.GetPolicyRequest.FromString,
+                    response_serializer=stratopt_dot_v1_dot_approval__service__pb2.GetPolicyResponse.SerializeToString,
             ),
             'GetDecision': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDecision,
@@ -177,6 +266,141 @@ class ApprovalService:
             '/stratopt.v1.ApprovalService/ApproveStrategy',
             stratopt_dot_v1_dot_approval__service__pb2.ApproveStrategyRequest.SerializeToString,
             stratopt_dot_v1_dot_approval__service__pb2.ApproveStrategyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamApproval(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stratopt.v1.ApprovalService/StreamApproval',
+            stratopt_dot_v1_dot_approval__service__pb2.StreamApprovalRequest.SerializeToString,
+            stratopt_dot_v1_dot_approval__service__pb2.StreamApprovalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReevaluateDecision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stratopt.v1.ApprovalService/ReevaluateDecision',
+            stratopt_dot_v1_dot_approval__service__pb2.ReevaluateDecisionRequest.SerializeToString,
+            stratopt_dot_v1_dot_approval__service__pb2.ReevaluateDecisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stratopt.v1.ApprovalService/RecordReview',
+            stratopt_dot_v1_dot_approval__service__pb2.RecordReviewRequest.SerializeToString,
+            stratopt_dot_v1_dot_approval__service__pb2.RecordReviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPolicies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stratopt.v1.ApprovalService/ListPolicies',
+            stratopt_dot_v1_dot_approval__service__pb2.ListPoliciesRequest.SerializeToString,
+            stratopt_dot_v1_dot_approval__service__pb2.ListPoliciesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stratopt.v1.ApprovalService/GetPolicy',
+            stratopt_dot_v1_dot_approval__service__pb2.GetPolicyRequest.SerializeToString,
+            stratopt_dot_v1_dot_approval__service__pb2.GetPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

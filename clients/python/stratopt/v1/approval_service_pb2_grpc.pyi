@@ -21,6 +21,23 @@ class ApprovalServiceStub:
     seconds. NOT_FOUND for an unknown backtest, FAILED_PRECONDITION for one that has not succeeded.
     A rejection is an answer, not an error. Repeatable with request_id.
     """
+    StreamApproval: _aio.UnaryStreamMultiCallable[_approval_service_pb2.StreamApprovalRequest, _approval_service_pb2.StreamApprovalResponse]
+    """As ApproveStrategy, saying meanwhile what it is at; the last message is the answer. A stream that is
+    dropped may still end in a decision: repeat it with its request_id.
+    """
+    ReevaluateDecision: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.ReevaluateDecisionRequest, _approval_service_pb2.ReevaluateDecisionResponse]
+    """Tells what another policy would have decided on the evidence of a decision. Nothing is run or stored,
+    and the policy may be as loose as it likes. NOT_FOUND if there is no decision of that id.
+    """
+    RecordReview: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.RecordReviewRequest, _approval_service_pb2.RecordReviewResponse]
+    """Records a person's word on a decision whose outcome is review: approved signs and publishes its package,
+    rejected leaves it a draft. FAILED_PRECONDITION for a decision that asks nobody or has its word.
+    Repeatable with request_id.
+    """
+    ListPolicies: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.ListPoliciesRequest, _approval_service_pb2.ListPoliciesResponse]
+    """Lists all policies of the server, the one it decides by first."""
+    GetPolicy: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.GetPolicyRequest, _approval_service_pb2.GetPolicyResponse]
+    """Returns one policy. NOT_FOUND if there is none of that name."""
     GetDecision: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.GetDecisionRequest, _approval_service_pb2.GetDecisionResponse]
     """Returns one decision. NOT_FOUND if there is none of that id."""
     ListDecisions: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.ListDecisionsRequest, _approval_service_pb2.ListDecisionsResponse]
@@ -45,6 +62,53 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
         seconds. NOT_FOUND for an unknown backtest, FAILED_PRECONDITION for one that has not succeeded.
         A rejection is an answer, not an error. Repeatable with request_id.
         """
+
+    @_abc_1.abstractmethod
+    def StreamApproval(
+        self,
+        request: _approval_service_pb2.StreamApprovalRequest,
+        context: _aio.ServicerContext[_approval_service_pb2.StreamApprovalRequest, _abc.AsyncIterator[_approval_service_pb2.StreamApprovalResponse]],
+    ) -> _abc.AsyncIterator[_approval_service_pb2.StreamApprovalResponse]:
+        """As ApproveStrategy, saying meanwhile what it is at; the last message is the answer. A stream that is
+        dropped may still end in a decision: repeat it with its request_id.
+        """
+
+    @_abc_1.abstractmethod
+    def ReevaluateDecision(
+        self,
+        request: _approval_service_pb2.ReevaluateDecisionRequest,
+        context: _aio.ServicerContext[_approval_service_pb2.ReevaluateDecisionRequest, _abc.Awaitable[_approval_service_pb2.ReevaluateDecisionResponse]],
+    ) -> _abc.Awaitable[_approval_service_pb2.ReevaluateDecisionResponse]:
+        """Tells what another policy would have decided on the evidence of a decision. Nothing is run or stored,
+        and the policy may be as loose as it likes. NOT_FOUND if there is no decision of that id.
+        """
+
+    @_abc_1.abstractmethod
+    def RecordReview(
+        self,
+        request: _approval_service_pb2.RecordReviewRequest,
+        context: _aio.ServicerContext[_approval_service_pb2.RecordReviewRequest, _abc.Awaitable[_approval_service_pb2.RecordReviewResponse]],
+    ) -> _abc.Awaitable[_approval_service_pb2.RecordReviewResponse]:
+        """Records a person's word on a decision whose outcome is review: approved signs and publishes its package,
+        rejected leaves it a draft. FAILED_PRECONDITION for a decision that asks nobody or has its word.
+        Repeatable with request_id.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPolicies(
+        self,
+        request: _approval_service_pb2.ListPoliciesRequest,
+        context: _aio.ServicerContext[_approval_service_pb2.ListPoliciesRequest, _abc.Awaitable[_approval_service_pb2.ListPoliciesResponse]],
+    ) -> _abc.Awaitable[_approval_service_pb2.ListPoliciesResponse]:
+        """Lists all policies of the server, the one it decides by first."""
+
+    @_abc_1.abstractmethod
+    def GetPolicy(
+        self,
+        request: _approval_service_pb2.GetPolicyRequest,
+        context: _aio.ServicerContext[_approval_service_pb2.GetPolicyRequest, _abc.Awaitable[_approval_service_pb2.GetPolicyResponse]],
+    ) -> _abc.Awaitable[_approval_service_pb2.GetPolicyResponse]:
+        """Returns one policy. NOT_FOUND if there is none of that name."""
 
     @_abc_1.abstractmethod
     def GetDecision(

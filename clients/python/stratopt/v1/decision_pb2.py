@@ -23,10 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from stratopt.v1 import evidence_pb2 as stratopt_dot_v1_dot_evidence__pb2
 from stratopt.v1 import metrics_pb2 as stratopt_dot_v1_dot_metrics__pb2
+from stratopt.v1 import optimization_pb2 as stratopt_dot_v1_dot_optimization__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1astratopt/v1/decision.proto\x12\x0bstratopt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19stratopt/v1/metrics.proto\"J\n\x0e\x43riterionValue\x12\x10\n\x06number\x18\x01 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x02 \x01(\x08H\x00\x12\x0e\n\x04word\x18\x03 \x01(\tH\x00\x42\x06\n\x04kind\"\x9e\x01\n\x04Gate\x12\x11\n\tcriterion\x18\x01 \x01(\t\x12#\n\x04kind\x18\x02 \x01(\x0e\x32\x15.stratopt.v1.GateKind\x12\'\n\x06result\x18\x03 \x01(\x0e\x32\x17.stratopt.v1.GateResult\x12\x10\n\x08measured\x18\x04 \x01(\t\x12\x0e\n\x06wanted\x18\x05 \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x06 \x01(\t\"\xa7\x03\n\x08\x45vidence\x12+\n\x06source\x18\x01 \x01(\x0e\x32\x1b.stratopt.v1.EvidenceSource\x12\x17\n\x0foptimization_id\x18\x02 \x01(\t\x12\'\n\tin_sample\x18\x03 \x01(\x0b\x32\x14.stratopt.v1.Metrics\x12+\n\rout_of_sample\x18\x04 \x01(\x0b\x32\x14.stratopt.v1.Metrics\x12+\n\rdoubled_costs\x18\x05 \x01(\x0b\x32\x14.stratopt.v1.Metrics\x12\x1a\n\x12out_of_sample_days\x18\x06 \x01(\x03\x12\x14\n\x07psr_oos\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0c\x64rawdown_q95\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x1a\n\rposition_size\x18\t \x01(\x01H\x02\x88\x01\x01\x12!\n\x14max_drawdown_at_size\x18\n \x01(\x01H\x03\x88\x01\x01\x42\n\n\x08_psr_oosB\x0f\n\r_drawdown_q95B\x10\n\x0e_position_sizeB\x17\n\x15_max_drawdown_at_size\"\xe3\x03\n\x08\x44\x65\x63ision\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x62\x61\x63ktest_id\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x0e\n\x06policy\x18\x05 \x01(\t\x12\x46\n\x11\x61pproval_criteria\x18\x06 \x03(\x0b\x32+.stratopt.v1.Decision.ApprovalCriteriaEntry\x12-\n\x07outcome\x18\x07 \x01(\x0e\x32\x1c.stratopt.v1.DecisionOutcome\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12 \n\x05gates\x18\t \x03(\x0b\x32\x11.stratopt.v1.Gate\x12\x14\n\x0cnot_measured\x18\n \x03(\t\x12\'\n\x08\x65vidence\x18\x0b \x01(\x0b\x32\x15.stratopt.v1.Evidence\x12\x12\n\npackage_id\x18\x0c \x01(\t\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1aT\n\x15\x41pprovalCriteriaEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.CriterionValue:\x02\x38\x01*n\n\x0f\x44\x65\x63isionOutcome\x12 \n\x1c\x44\x45\x43ISION_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45\x43ISION_OUTCOME_APPROVE\x10\x01\x12\x1b\n\x17\x44\x45\x43ISION_OUTCOME_REJECT\x10\x02*M\n\x08GateKind\x12\x19\n\x15GATE_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eGATE_KIND_HARD\x10\x01\x12\x12\n\x0eGATE_KIND_WARN\x10\x02*y\n\nGateResult\x12\x1b\n\x17GATE_RESULT_UNSPECIFIED\x10\x00\x12\x16\n\x12GATE_RESULT_PASSED\x10\x01\x12\x16\n\x12GATE_RESULT_FAILED\x10\x02\x12\x1e\n\x1aGATE_RESULT_NOT_COMPUTABLE\x10\x03*y\n\x0e\x45videnceSource\x12\x1f\n\x1b\x45VIDENCE_SOURCE_UNSPECIFIED\x10\x00\x12 \n\x1c\x45VIDENCE_SOURCE_OPTIMIZATION\x10\x01\x12$\n EVIDENCE_SOURCE_FIXED_PARAMETERS\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1astratopt/v1/decision.proto\x12\x0bstratopt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1astratopt/v1/evidence.proto\x1a\x19stratopt/v1/metrics.proto\x1a\x1estratopt/v1/optimization.proto\"J\n\x0e\x43riterionValue\x12\x10\n\x06number\x18\x01 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x02 \x01(\x08H\x00\x12\x0e\n\x04word\x18\x03 \x01(\tH\x00\x42\x06\n\x04kind\"\x9e\x01\n\x04Gate\x12\x11\n\tcriterion\x18\x01 \x01(\t\x12#\n\x04kind\x18\x02 \x01(\x0e\x32\x15.stratopt.v1.GateKind\x12\'\n\x06result\x18\x03 \x01(\x0e\x32\x17.stratopt.v1.GateResult\x12\x10\n\x08measured\x18\x04 \x01(\t\x12\x0e\n\x06wanted\x18\x05 \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x06 \x01(\t\"\xc6\x07\n\x08\x45vidence\x12+\n\x06source\x18\x01 \x01(\x0e\x32\x1b.stratopt.v1.EvidenceSource\x12\x17\n\x0foptimization_id\x18\x02 \x01(\t\x12\'\n\tin_sample\x18\x03 \x01(\x0b\x32\x14.stratopt.v1.Metrics\x12+\n\rout_of_sample\x18\x04 \x01(\x0b\x32\x14.stratopt.v1.Metrics\x12+\n\rdoubled_costs\x18\x05 \x01(\x0b\x32\x14.stratopt.v1.Metrics\x12\x1a\n\x12out_of_sample_days\x18\x06 \x01(\x03\x12\x14\n\x07psr_oos\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0c\x64rawdown_q95\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x1a\n\rposition_size\x18\t \x01(\x01H\x02\x88\x01\x01\x12!\n\x14max_drawdown_at_size\x18\n \x01(\x01H\x03\x88\x01\x01\x12#\n\x05whole\x18\x0b \x01(\x0b\x32\x14.stratopt.v1.Metrics\x12/\n\x0csignificance\x18\x0c \x01(\x0b\x32\x19.stratopt.v1.Significance\x12-\n\x0boverfitting\x18\r \x01(\x0b\x32\x18.stratopt.v1.Overfitting\x12-\n\x0bsuperiority\x18\x0e \x01(\x0b\x32\x18.stratopt.v1.Superiority\x12%\n\x07plateau\x18\x0f \x01(\x0b\x32\x14.stratopt.v1.Plateau\x12\'\n\x05tests\x18\x10 \x01(\x0b\x32\x18.stratopt.v1.OutOfSample\x12$\n\x07regimes\x18\x11 \x03(\x0b\x32\x13.stratopt.v1.Regime\x12,\n\x0bmonte_carlo\x18\x12 \x01(\x0b\x32\x17.stratopt.v1.MonteCarlo\x12%\n\x07holding\x18\x13 \x01(\x0b\x32\x14.stratopt.v1.Holding\x12%\n\x07\x64\x65layed\x18\x14 \x01(\x0b\x32\x14.stratopt.v1.Metrics\x12\x31\n\x0c\x66ill_bracket\x18\x15 \x03(\x0b\x32\x1b.stratopt.v1.FillBracketRun\x12/\n\x0creproduction\x18\x16 \x01(\x0b\x32\x19.stratopt.v1.Reproduction\x12\x13\n\x0bsearched_by\x18\x17 \x01(\tB\n\n\x08_psr_oosB\x0f\n\r_drawdown_q95B\x10\n\x0e_position_sizeB\x17\n\x15_max_drawdown_at_size\"\x80\x01\n\x06Review\x12%\n\x04word\x18\x01 \x01(\x0e\x32\x17.stratopt.v1.ReviewWord\x12\x10\n\x08reviewer\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9a\x04\n\x08\x44\x65\x63ision\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x62\x61\x63ktest_id\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x0e\n\x06policy\x18\x05 \x01(\t\x12\x46\n\x11\x61pproval_criteria\x18\x06 \x03(\x0b\x32+.stratopt.v1.Decision.ApprovalCriteriaEntry\x12-\n\x07outcome\x18\x07 \x01(\x0e\x32\x1c.stratopt.v1.DecisionOutcome\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12 \n\x05gates\x18\t \x03(\x0b\x32\x11.stratopt.v1.Gate\x12\x14\n\x0cnot_measured\x18\n \x03(\t\x12\'\n\x08\x65vidence\x18\x0b \x01(\x0b\x32\x15.stratopt.v1.Evidence\x12\x12\n\npackage_id\x18\x0c \x01(\t\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x06review\x18\x0e \x01(\x0b\x32\x13.stratopt.v1.Review\x12\x10\n\x08\x61pproved\x18\x0f \x01(\x08\x1aT\n\x15\x41pprovalCriteriaEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.CriterionValue:\x02\x38\x01*\x8b\x01\n\x0f\x44\x65\x63isionOutcome\x12 \n\x1c\x44\x45\x43ISION_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45\x43ISION_OUTCOME_APPROVE\x10\x01\x12\x1b\n\x17\x44\x45\x43ISION_OUTCOME_REJECT\x10\x02\x12\x1b\n\x17\x44\x45\x43ISION_OUTCOME_REVIEW\x10\x03*c\n\x08GateKind\x12\x19\n\x15GATE_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eGATE_KIND_HARD\x10\x01\x12\x12\n\x0eGATE_KIND_WARN\x10\x02\x12\x14\n\x10GATE_KIND_REVIEW\x10\x03*\xca\x01\n\nGateResult\x12\x1b\n\x17GATE_RESULT_UNSPECIFIED\x10\x00\x12\x16\n\x12GATE_RESULT_PASSED\x10\x01\x12\x16\n\x12GATE_RESULT_FAILED\x10\x02\x12\x1e\n\x1aGATE_RESULT_NOT_COMPUTABLE\x10\x03\x12\x17\n\x13GATE_RESULT_WARNING\x10\x04\x12\x16\n\x12GATE_RESULT_REVIEW\x10\x05\x12\x1e\n\x1aGATE_RESULT_NOT_APPLICABLE\x10\x06*y\n\x0e\x45videnceSource\x12\x1f\n\x1b\x45VIDENCE_SOURCE_UNSPECIFIED\x10\x00\x12 \n\x1c\x45VIDENCE_SOURCE_OPTIMIZATION\x10\x01\x12$\n EVIDENCE_SOURCE_FIXED_PARAMETERS\x10\x02*]\n\nReviewWord\x12\x1b\n\x17REVIEW_WORD_UNSPECIFIED\x10\x00\x12\x18\n\x14REVIEW_WORD_APPROVED\x10\x01\x12\x18\n\x14REVIEW_WORD_REJECTED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,22 +37,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DECISION_APPROVALCRITERIAENTRY']._loaded_options = None
   _globals['_DECISION_APPROVALCRITERIAENTRY']._serialized_options = b'8\001'
-  _globals['_DECISIONOUTCOME']._serialized_start=1252
-  _globals['_DECISIONOUTCOME']._serialized_end=1362
-  _globals['_GATEKIND']._serialized_start=1364
-  _globals['_GATEKIND']._serialized_end=1441
-  _globals['_GATERESULT']._serialized_start=1443
-  _globals['_GATERESULT']._serialized_end=1564
-  _globals['_EVIDENCESOURCE']._serialized_start=1566
-  _globals['_EVIDENCESOURCE']._serialized_end=1687
-  _globals['_CRITERIONVALUE']._serialized_start=103
-  _globals['_CRITERIONVALUE']._serialized_end=177
-  _globals['_GATE']._serialized_start=180
-  _globals['_GATE']._serialized_end=338
-  _globals['_EVIDENCE']._serialized_start=341
-  _globals['_EVIDENCE']._serialized_end=764
-  _globals['_DECISION']._serialized_start=767
-  _globals['_DECISION']._serialized_end=1250
-  _globals['_DECISION_APPROVALCRITERIAENTRY']._serialized_start=1166
-  _globals['_DECISION_APPROVALCRITERIAENTRY']._serialized_end=1250
+  _globals['_DECISIONOUTCOME']._serialized_start=2042
+  _globals['_DECISIONOUTCOME']._serialized_end=2181
+  _globals['_GATEKIND']._serialized_start=2183
+  _globals['_GATEKIND']._serialized_end=2282
+  _globals['_GATERESULT']._serialized_start=2285
+  _globals['_GATERESULT']._serialized_end=2487
+  _globals['_EVIDENCESOURCE']._serialized_start=2489
+  _globals['_EVIDENCESOURCE']._serialized_end=2610
+  _globals['_REVIEWWORD']._serialized_start=2612
+  _globals['_REVIEWWORD']._serialized_end=2705
+  _globals['_CRITERIONVALUE']._serialized_start=163
+  _globals['_CRITERIONVALUE']._serialized_end=237
+  _globals['_GATE']._serialized_start=240
+  _globals['_GATE']._serialized_end=398
+  _globals['_EVIDENCE']._serialized_start=401
+  _globals['_EVIDENCE']._serialized_end=1367
+  _globals['_REVIEW']._serialized_start=1370
+  _globals['_REVIEW']._serialized_end=1498
+  _globals['_DECISION']._serialized_start=1501
+  _globals['_DECISION']._serialized_end=2039
+  _globals['_DECISION_APPROVALCRITERIAENTRY']._serialized_start=1955
+  _globals['_DECISION_APPROVALCRITERIAENTRY']._serialized_end=2039
 # @@protoc_insertion_point(module_scope)

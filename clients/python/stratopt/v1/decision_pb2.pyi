@@ -9,7 +9,9 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from stratopt.v1 import evidence_pb2 as _evidence_pb2
 from stratopt.v1 import metrics_pb2 as _metrics_pb2
+from stratopt.v1 import optimization_pb2 as _optimization_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -33,6 +35,8 @@ class _DecisionOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decis
     """Every hard gate passed; there is a parameter package."""
     DECISION_OUTCOME_REJECT: _DecisionOutcome.ValueType  # 2
     """A hard gate failed or could not be measured; there is no package."""
+    DECISION_OUTCOME_REVIEW: _DecisionOutcome.ValueType  # 3
+    """A person decides, by RecordReview; the package is a draft until then."""
 
 class DecisionOutcome(_DecisionOutcome, metaclass=_DecisionOutcomeEnumTypeWrapper):
     """What was decided."""
@@ -43,6 +47,8 @@ DECISION_OUTCOME_APPROVE: DecisionOutcome.ValueType  # 1
 """Every hard gate passed; there is a parameter package."""
 DECISION_OUTCOME_REJECT: DecisionOutcome.ValueType  # 2
 """A hard gate failed or could not be measured; there is no package."""
+DECISION_OUTCOME_REVIEW: DecisionOutcome.ValueType  # 3
+"""A person decides, by RecordReview; the package is a draft until then."""
 Global___DecisionOutcome: _TypeAlias = DecisionOutcome  # noqa: Y015
 
 class _GateKind:
@@ -57,6 +63,8 @@ class _GateKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GateKind.Val
     """Failing it, or not being able to measure it, rejects."""
     GATE_KIND_WARN: _GateKind.ValueType  # 2
     """Failing it is said, and changes nothing."""
+    GATE_KIND_REVIEW: _GateKind.ValueType  # 3
+    """Failing it, or not being able to measure it, is a person's to decide."""
 
 class GateKind(_GateKind, metaclass=_GateKindEnumTypeWrapper):
     """How much a gate weighs."""
@@ -67,6 +75,8 @@ GATE_KIND_HARD: GateKind.ValueType  # 1
 """Failing it, or not being able to measure it, rejects."""
 GATE_KIND_WARN: GateKind.ValueType  # 2
 """Failing it is said, and changes nothing."""
+GATE_KIND_REVIEW: GateKind.ValueType  # 3
+"""Failing it, or not being able to measure it, is a person's to decide."""
 Global___GateKind: _TypeAlias = GateKind  # noqa: Y015
 
 class _GateResult:
@@ -83,6 +93,12 @@ class _GateResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GateResult
     """It is not."""
     GATE_RESULT_NOT_COMPUTABLE: _GateResult.ValueType  # 3
     """It could not be measured; explanation says why. Never passes."""
+    GATE_RESULT_WARNING: _GateResult.ValueType  # 4
+    """It stands in nobody's way, and is worth knowing."""
+    GATE_RESULT_REVIEW: _GateResult.ValueType  # 5
+    """A person decides."""
+    GATE_RESULT_NOT_APPLICABLE: _GateResult.ValueType  # 6
+    """By rule it is about something that is not there, e.g. a search behind a plain backtest."""
 
 class GateResult(_GateResult, metaclass=_GateResultEnumTypeWrapper):
     """How a gate ended."""
@@ -95,6 +111,12 @@ GATE_RESULT_FAILED: GateResult.ValueType  # 2
 """It is not."""
 GATE_RESULT_NOT_COMPUTABLE: GateResult.ValueType  # 3
 """It could not be measured; explanation says why. Never passes."""
+GATE_RESULT_WARNING: GateResult.ValueType  # 4
+"""It stands in nobody's way, and is worth knowing."""
+GATE_RESULT_REVIEW: GateResult.ValueType  # 5
+"""A person decides."""
+GATE_RESULT_NOT_APPLICABLE: GateResult.ValueType  # 6
+"""By rule it is about something that is not there, e.g. a search behind a plain backtest."""
 Global___GateResult: _TypeAlias = GateResult  # noqa: Y015
 
 class _EvidenceSource:
@@ -108,7 +130,7 @@ class _EvidenceSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Eviden
     EVIDENCE_SOURCE_OPTIMIZATION: _EvidenceSource.ValueType  # 1
     """The held-out bars of the newest optimization that tried these parameters on these bars."""
     EVIDENCE_SOURCE_FIXED_PARAMETERS: _EvidenceSource.ValueType  # 2
-    """No such optimization: the parameters as they are, on the second half of the bars."""
+    """No such optimization: a walk-forward of the parameters as they are, over the second half of the bars."""
 
 class EvidenceSource(_EvidenceSource, metaclass=_EvidenceSourceEnumTypeWrapper):
     """Where the evidence of a decision comes from."""
@@ -118,8 +140,32 @@ EVIDENCE_SOURCE_UNSPECIFIED: EvidenceSource.ValueType  # 0
 EVIDENCE_SOURCE_OPTIMIZATION: EvidenceSource.ValueType  # 1
 """The held-out bars of the newest optimization that tried these parameters on these bars."""
 EVIDENCE_SOURCE_FIXED_PARAMETERS: EvidenceSource.ValueType  # 2
-"""No such optimization: the parameters as they are, on the second half of the bars."""
+"""No such optimization: a walk-forward of the parameters as they are, over the second half of the bars."""
 Global___EvidenceSource: _TypeAlias = EvidenceSource  # noqa: Y015
+
+class _ReviewWord:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReviewWordEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReviewWord.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REVIEW_WORD_UNSPECIFIED: _ReviewWord.ValueType  # 0
+    """Refused in a request; never sent by the server."""
+    REVIEW_WORD_APPROVED: _ReviewWord.ValueType  # 1
+    """The package is signed and published."""
+    REVIEW_WORD_REJECTED: _ReviewWord.ValueType  # 2
+    """It stays a draft for ever."""
+
+class ReviewWord(_ReviewWord, metaclass=_ReviewWordEnumTypeWrapper):
+    """What a person says of a decision."""
+
+REVIEW_WORD_UNSPECIFIED: ReviewWord.ValueType  # 0
+"""Refused in a request; never sent by the server."""
+REVIEW_WORD_APPROVED: ReviewWord.ValueType  # 1
+"""The package is signed and published."""
+REVIEW_WORD_REJECTED: ReviewWord.ValueType  # 2
+"""It stays a draft for ever."""
+Global___ReviewWord: _TypeAlias = ReviewWord  # noqa: Y015
 
 @_typing.final
 class CriterionValue(_message.Message):
@@ -211,6 +257,19 @@ class Evidence(_message.Message):
     DRAWDOWN_Q95_FIELD_NUMBER: _builtins.int
     POSITION_SIZE_FIELD_NUMBER: _builtins.int
     MAX_DRAWDOWN_AT_SIZE_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
+    SIGNIFICANCE_FIELD_NUMBER: _builtins.int
+    OVERFITTING_FIELD_NUMBER: _builtins.int
+    SUPERIORITY_FIELD_NUMBER: _builtins.int
+    PLATEAU_FIELD_NUMBER: _builtins.int
+    TESTS_FIELD_NUMBER: _builtins.int
+    REGIMES_FIELD_NUMBER: _builtins.int
+    MONTE_CARLO_FIELD_NUMBER: _builtins.int
+    HOLDING_FIELD_NUMBER: _builtins.int
+    DELAYED_FIELD_NUMBER: _builtins.int
+    FILL_BRACKET_FIELD_NUMBER: _builtins.int
+    REPRODUCTION_FIELD_NUMBER: _builtins.int
+    SEARCHED_BY_FIELD_NUMBER: _builtins.int
     source: Global___EvidenceSource.ValueType
     """Where it comes from."""
     optimization_id: _builtins.str
@@ -225,6 +284,8 @@ class Evidence(_message.Message):
     """Largest share of capital at which that quantile stays within the policy's limit, at most 1."""
     max_drawdown_at_size: _builtins.float
     """Maximum drawdown over all bars at that size."""
+    searched_by: _builtins.str
+    """Where no search is the evidence: one that tried these parameters on bars it held none of out."""
     @_builtins.property
     def in_sample(self) -> _metrics_pb2.Metrics:
         """Metrics over the bars the parameters were chosen on."""
@@ -236,6 +297,54 @@ class Evidence(_message.Message):
     @_builtins.property
     def doubled_costs(self) -> _metrics_pb2.Metrics:
         """Metrics over all bars at doubled fee and slippage."""
+
+    @_builtins.property
+    def whole(self) -> _metrics_pb2.Metrics:
+        """Metrics over all bars."""
+
+    @_builtins.property
+    def significance(self) -> _evidence_pb2.Significance:
+        """How sure the in-sample Sharpe ratio is, with every trial held against it."""
+
+    @_builtins.property
+    def overfitting(self) -> _evidence_pb2.Overfitting:
+        """Cross-validation of the search; unset without one."""
+
+    @_builtins.property
+    def superiority(self) -> _evidence_pb2.Superiority:
+        """The search's best trials as a set; unset without one."""
+
+    @_builtins.property
+    def plateau(self) -> _optimization_pb2.Plateau:
+        """How the score of the search stands around these parameters; unset without one."""
+
+    @_builtins.property
+    def tests(self) -> _evidence_pb2.OutOfSample:
+        """More of the out-of-sample returns."""
+
+    @_builtins.property
+    def regimes(self) -> _containers.RepeatedCompositeFieldContainer[_evidence_pb2.Regime]:
+        """All bars by kinds of days."""
+
+    @_builtins.property
+    def monte_carlo(self) -> _evidence_pb2.MonteCarlo:
+        """The trades in other orders."""
+
+    @_builtins.property
+    def holding(self) -> _evidence_pb2.Holding:
+        """Holding, on the same bars."""
+
+    @_builtins.property
+    def delayed(self) -> _metrics_pb2.Metrics:
+        """Metrics over all bars with every signal filled one bar later; unset for a grid, whose orders rest."""
+
+    @_builtins.property
+    def fill_bracket(self) -> _containers.RepeatedCompositeFieldContainer[_evidence_pb2.FillBracketRun]:
+        """Of a grid: all bars under touch, through and volume fills."""
+
+    @_builtins.property
+    def reproduction(self) -> _evidence_pb2.Reproduction:
+        """The backtest run once more by another process."""
 
     def __init__(
         self,
@@ -250,10 +359,23 @@ class Evidence(_message.Message):
         drawdown_q95: _builtins.float | None = ...,
         position_size: _builtins.float | None = ...,
         max_drawdown_at_size: _builtins.float | None = ...,
+        whole: _metrics_pb2.Metrics | None = ...,
+        significance: _evidence_pb2.Significance | None = ...,
+        overfitting: _evidence_pb2.Overfitting | None = ...,
+        superiority: _evidence_pb2.Superiority | None = ...,
+        plateau: _optimization_pb2.Plateau | None = ...,
+        tests: _evidence_pb2.OutOfSample | None = ...,
+        regimes: _abc.Iterable[_evidence_pb2.Regime] | None = ...,
+        monte_carlo: _evidence_pb2.MonteCarlo | None = ...,
+        holding: _evidence_pb2.Holding | None = ...,
+        delayed: _metrics_pb2.Metrics | None = ...,
+        fill_bracket: _abc.Iterable[_evidence_pb2.FillBracketRun] | None = ...,
+        reproduction: _evidence_pb2.Reproduction | None = ...,
+        searched_by: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_drawdown_q95", b"_drawdown_q95", "_max_drawdown_at_size", b"_max_drawdown_at_size", "_position_size", b"_position_size", "_psr_oos", b"_psr_oos", "doubled_costs", b"doubled_costs", "drawdown_q95", b"drawdown_q95", "in_sample", b"in_sample", "max_drawdown_at_size", b"max_drawdown_at_size", "out_of_sample", b"out_of_sample", "position_size", b"position_size", "psr_oos", b"psr_oos"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_drawdown_q95", b"_drawdown_q95", "_max_drawdown_at_size", b"_max_drawdown_at_size", "_position_size", b"_position_size", "_psr_oos", b"_psr_oos", "delayed", b"delayed", "doubled_costs", b"doubled_costs", "drawdown_q95", b"drawdown_q95", "holding", b"holding", "in_sample", b"in_sample", "max_drawdown_at_size", b"max_drawdown_at_size", "monte_carlo", b"monte_carlo", "out_of_sample", b"out_of_sample", "overfitting", b"overfitting", "plateau", b"plateau", "position_size", b"position_size", "psr_oos", b"psr_oos", "reproduction", b"reproduction", "significance", b"significance", "superiority", b"superiority", "tests", b"tests", "whole", b"whole"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_drawdown_q95", b"_drawdown_q95", "_max_drawdown_at_size", b"_max_drawdown_at_size", "_position_size", b"_position_size", "_psr_oos", b"_psr_oos", "doubled_costs", b"doubled_costs", "drawdown_q95", b"drawdown_q95", "in_sample", b"in_sample", "max_drawdown_at_size", b"max_drawdown_at_size", "optimization_id", b"optimization_id", "out_of_sample", b"out_of_sample", "out_of_sample_days", b"out_of_sample_days", "position_size", b"position_size", "psr_oos", b"psr_oos", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_drawdown_q95", b"_drawdown_q95", "_max_drawdown_at_size", b"_max_drawdown_at_size", "_position_size", b"_position_size", "_psr_oos", b"_psr_oos", "delayed", b"delayed", "doubled_costs", b"doubled_costs", "drawdown_q95", b"drawdown_q95", "fill_bracket", b"fill_bracket", "holding", b"holding", "in_sample", b"in_sample", "max_drawdown_at_size", b"max_drawdown_at_size", "monte_carlo", b"monte_carlo", "optimization_id", b"optimization_id", "out_of_sample", b"out_of_sample", "out_of_sample_days", b"out_of_sample_days", "overfitting", b"overfitting", "plateau", b"plateau", "position_size", b"position_size", "psr_oos", b"psr_oos", "regimes", b"regimes", "reproduction", b"reproduction", "searched_by", b"searched_by", "significance", b"significance", "source", b"source", "superiority", b"superiority", "tests", b"tests", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__drawdown_q95: _TypeAlias = _typing.Literal["drawdown_q95"]  # noqa: Y015
     _WhichOneofArgType__drawdown_q95: _TypeAlias = _typing.Literal["_drawdown_q95", b"_drawdown_q95"]  # noqa: Y015
@@ -273,6 +395,42 @@ class Evidence(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__psr_oos) -> _WhichOneofReturnType__psr_oos | None: ...
 
 Global___Evidence: _TypeAlias = Evidence  # noqa: Y015
+
+@_typing.final
+class Review(_message.Message):
+    """A person's word on a decision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORD_FIELD_NUMBER: _builtins.int
+    REVIEWER_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    word: Global___ReviewWord.ValueType
+    """The word."""
+    reviewer: _builtins.str
+    """Who said it."""
+    note: _builtins.str
+    """Why."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        word: Global___ReviewWord.ValueType = ...,
+        reviewer: _builtins.str = ...,
+        note: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "note", b"note", "reviewer", b"reviewer", "word", b"word"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Review: _TypeAlias = Review  # noqa: Y015
 
 @_typing.final
 class Decision(_message.Message):
@@ -314,6 +472,8 @@ class Decision(_message.Message):
     EVIDENCE_FIELD_NUMBER: _builtins.int
     PACKAGE_ID_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    APPROVED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Generated id, dec_..."""
     backtest_id: _builtins.str
@@ -323,13 +483,15 @@ class Decision(_message.Message):
     symbol: _builtins.str
     """The symbol they are for."""
     policy: _builtins.str
-    """Name and version of the policy, e.g. starter/v1."""
+    """Name and version of the policy, e.g. default/v1."""
     outcome: Global___DecisionOutcome.ValueType
     """What was decided."""
     reason: _builtins.str
     """Why, in words: each failed gate with what was measured and wanted."""
     package_id: _builtins.str
-    """The package it made; empty unless approved."""
+    """The package it made, a draft where a person is asked; empty where it rejected."""
+    approved: _builtins.bool
+    """Whether the parameters may trade: by policy, or by a person's word."""
     @_builtins.property
     def approval_criteria(self) -> _containers.MessageMap[_builtins.str, Global___CriterionValue]:
         """Criteria that the request set to other values than the policy."""
@@ -340,7 +502,7 @@ class Decision(_message.Message):
 
     @_builtins.property
     def not_measured(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Criteria of the full policy that this server does not measure yet."""
+        """Of decisions by starter/v1: criteria that were not measured then."""
 
     @_builtins.property
     def evidence(self) -> Global___Evidence:
@@ -349,6 +511,10 @@ class Decision(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
+
+    @_builtins.property
+    def review(self) -> Global___Review:
+        """A person's word, where one was asked and has spoken."""
 
     def __init__(
         self,
@@ -366,10 +532,12 @@ class Decision(_message.Message):
         evidence: Global___Evidence | None = ...,
         package_id: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        review: Global___Review | None = ...,
+        approved: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "evidence", b"evidence"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "evidence", b"evidence", "review", b"review"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_criteria", b"approval_criteria", "backtest_id", b"backtest_id", "create_time", b"create_time", "evidence", b"evidence", "gates", b"gates", "id", b"id", "not_measured", b"not_measured", "outcome", b"outcome", "package_id", b"package_id", "policy", b"policy", "reason", b"reason", "strategy_id", b"strategy_id", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_criteria", b"approval_criteria", "approved", b"approved", "backtest_id", b"backtest_id", "create_time", b"create_time", "evidence", b"evidence", "gates", b"gates", "id", b"id", "not_measured", b"not_measured", "outcome", b"outcome", "package_id", b"package_id", "policy", b"policy", "reason", b"reason", "review", b"review", "strategy_id", b"strategy_id", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from stratopt.v1 import evidence_pb2 as _evidence_pb2
 from stratopt.v1 import job_pb2 as _job_pb2
 from stratopt.v1 import metrics_pb2 as _metrics_pb2
 from stratopt.v1 import parameter_pb2 as _parameter_pb2
@@ -748,6 +749,7 @@ class Optimization(_message.Message):
     TRIALS_EVER_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     CALLER_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Generated id, opt_..."""
     strategy_id: _builtins.str
@@ -886,6 +888,10 @@ class Optimization(_message.Message):
     def walk_forward(self) -> Global___WalkForward:
         """The windows of a walk-forward, as far as they have come."""
 
+    @_builtins.property
+    def evidence(self) -> _evidence_pb2.SearchEvidence:
+        """How much of what was found may be chance. Set when the search is complete and has a best trial."""
+
     def __init__(
         self,
         *,
@@ -933,10 +939,11 @@ class Optimization(_message.Message):
         trials_ever: _builtins.int | None = ...,
         priority: _builtins.int = ...,
         caller: _builtins.str = ...,
+        evidence: _evidence_pb2.SearchEvidence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_trials_ever", b"_trials_ever", "best", b"best", "costs", b"costs", "create_time", b"create_time", "end_date", b"end_date", "end_time", b"end_time", "failure", b"failure", "holdout_start_date", b"holdout_start_date", "plateau", b"plateau", "progress", b"progress", "robust", b"robust", "start_date", b"start_date", "start_time", b"start_time", "stop_rule", b"stop_rule", "trading", b"trading", "trials_ever", b"trials_ever", "validation", b"validation", "walk_forward", b"walk_forward"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_trials_ever", b"_trials_ever", "best", b"best", "costs", b"costs", "create_time", b"create_time", "end_date", b"end_date", "end_time", b"end_time", "evidence", b"evidence", "failure", b"failure", "holdout_start_date", b"holdout_start_date", "plateau", b"plateau", "progress", b"progress", "robust", b"robust", "start_date", b"start_date", "start_time", b"start_time", "stop_rule", b"stop_rule", "trading", b"trading", "trials_ever", b"trials_ever", "validation", b"validation", "walk_forward", b"walk_forward"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_trials_ever", b"_trials_ever", "algorithm", b"algorithm", "batch_size", b"batch_size", "best", b"best", "caller", b"caller", "code_hash", b"code_hash", "constraints", b"constraints", "costs", b"costs", "create_time", b"create_time", "dataset_hash", b"dataset_hash", "end_date", b"end_date", "end_time", b"end_time", "exchange", b"exchange", "failure", b"failure", "fill", b"fill", "fixed_params", b"fixed_params", "holdout", b"holdout", "holdout_start_date", b"holdout_start_date", "id", b"id", "initial_cash", b"initial_cash", "initial_params", b"initial_params", "max_iterations", b"max_iterations", "min_trades", b"min_trades", "objectives", b"objectives", "optimization_target", b"optimization_target", "param_ranges", b"param_ranges", "pareto_front", b"pareto_front", "plateau", b"plateau", "priority", b"priority", "progress", b"progress", "robust", b"robust", "seed", b"seed", "start_date", b"start_date", "start_time", b"start_time", "status", b"status", "stop_reason", b"stop_reason", "stop_rule", b"stop_rule", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe", "trading", b"trading", "trials_ever", b"trials_ever", "validation", b"validation", "walk_forward", b"walk_forward", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_trials_ever", b"_trials_ever", "algorithm", b"algorithm", "batch_size", b"batch_size", "best", b"best", "caller", b"caller", "code_hash", b"code_hash", "constraints", b"constraints", "costs", b"costs", "create_time", b"create_time", "dataset_hash", b"dataset_hash", "end_date", b"end_date", "end_time", b"end_time", "evidence", b"evidence", "exchange", b"exchange", "failure", b"failure", "fill", b"fill", "fixed_params", b"fixed_params", "holdout", b"holdout", "holdout_start_date", b"holdout_start_date", "id", b"id", "initial_cash", b"initial_cash", "initial_params", b"initial_params", "max_iterations", b"max_iterations", "min_trades", b"min_trades", "objectives", b"objectives", "optimization_target", b"optimization_target", "param_ranges", b"param_ranges", "pareto_front", b"pareto_front", "plateau", b"plateau", "priority", b"priority", "progress", b"progress", "robust", b"robust", "seed", b"seed", "start_date", b"start_date", "start_time", b"start_time", "status", b"status", "stop_reason", b"stop_reason", "stop_rule", b"stop_rule", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe", "trading", b"trading", "trials_ever", b"trials_ever", "validation", b"validation", "walk_forward", b"walk_forward", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__trials_ever: _TypeAlias = _typing.Literal["trials_ever"]  # noqa: Y015
     _WhichOneofArgType__trials_ever: _TypeAlias = _typing.Literal["_trials_ever", b"_trials_ever"]  # noqa: Y015

@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ParameterPackage(_message.Message):
-    """Parameters that may trade, signed."""
+    """Parameters that may trade, signed; or a draft of them, which waits for a person's word."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -63,6 +63,7 @@ class ParameterPackage(_message.Message):
     VALID_UNTIL_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     PUBLISH_TIME_FIELD_NUMBER: _builtins.int
+    APPROVED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Generated id, pkg_..."""
     decision_id: _builtins.str
@@ -89,6 +90,8 @@ class ParameterPackage(_message.Message):
     """Ed25519 signature of signed_payload, 64 bytes."""
     key_id: _builtins.str
     """SHA-256 of the public key that verifies it, in hex."""
+    approved: _builtins.bool
+    """Whether they may trade. A draft has no epoch, place, bytes and signature."""
     @_builtins.property
     def params(self) -> _containers.MessageMap[_builtins.str, _parameter_pb2.ParameterValue]:
         """Every parameter of the strategy."""
@@ -124,10 +127,11 @@ class ParameterPackage(_message.Message):
         valid_until_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         publish_time: _timestamp_pb2.Timestamp | None = ...,
+        approved: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "publish_time", b"publish_time", "valid_until_time", b"valid_until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backtest_id", b"backtest_id", "create_time", b"create_time", "decision_id", b"decision_id", "epoch", b"epoch", "exchange", b"exchange", "id", b"id", "key_id", b"key_id", "params", b"params", "publish_time", b"publish_time", "seq", b"seq", "signature", b"signature", "signed_payload", b"signed_payload", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe", "valid_until_time", b"valid_until_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "backtest_id", b"backtest_id", "create_time", b"create_time", "decision_id", b"decision_id", "epoch", b"epoch", "exchange", b"exchange", "id", b"id", "key_id", b"key_id", "params", b"params", "publish_time", b"publish_time", "seq", b"seq", "signature", b"signature", "signed_payload", b"signed_payload", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe", "valid_until_time", b"valid_until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

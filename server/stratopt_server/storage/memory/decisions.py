@@ -18,8 +18,8 @@ class MemoryDecisionStore:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
-    def add(self, decision: Decision) -> None:
-        """Store a new one."""
+    def put(self, decision: Decision) -> None:
+        """Store it, in place of one of the same id."""
         with self._memory.transaction():
             self._memory.tables.decisions[decision.id] = copy.deepcopy(decision)
 
@@ -52,10 +52,10 @@ class MemoryPackageStore:
 
     def last_place(self, *, now: datetime) -> Place:  # noqa: ARG002 - the port's
         """Return the place of the newest package; seq 0 if there is none."""
-        return Place(EPOCH, len(self._memory.tables.packages))
+        return Place(EPOCH, sum(package.approved for package in self._memory.tables.packages.values()))
 
     def add(self, package: ParameterPackage) -> None:
-        """Store a new one at its place."""
+        """Store a draft, or an approved one at its place, in place of its draft if there is one."""
         with self._memory.transaction():
             self._memory.tables.packages[package.id] = copy.deepcopy(package)
 
@@ -68,13 +68,16 @@ class MemoryPackageStore:
         rows = [
             row
             for row in self._memory.tables.packages.values()
-            if wanted.strategy_id in (None, row.strategy_id) and wanted.symbol in (None, row.symbol)
+            if wanted.strategy_id in (None, row.strategy_id)
+            and wanted.symbol in (None, row.symbol)
+            and row.approved == wanted.approved
         ]
         return cut(rows, page)
 
     def unpublished(self, limit: int) -> list[ParameterPackage]:
         """Return the packages not handed to the socket yet, in order of their places."""
-        rows = [row for row in self._memory.tables.packages.values() if row.published_at is None]
+        packages = self._memory.tables.packages.values()
+        rows = [row for row in packages if row.approved and row.published_at is None]
         return copy.deepcopy(sorted(rows, key=lambda row: row.seq)[:limit])
 
     def mark_published(self, package_id: str, *, now: datetime) -> None:
