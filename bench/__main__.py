@@ -19,6 +19,8 @@ NAMES = (
     "job_10k_trials",
     "resume",
     "watchers",
+    "null_test",
+    "decision_latency",
 )
 
 

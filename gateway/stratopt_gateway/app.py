@@ -12,6 +12,7 @@ from stratopt_gateway.observing import Observed, Observing
 from stratopt_gateway.routes import (
     approvals,
     backtests,
+    decisions,
     health,
     metrics,
     optimizations,
@@ -31,11 +32,15 @@ that goes wrong is an RFC 9457 problem: `reason` is for programs, `errors` names
 TAGS = [
     {"name": "health", "description": "How everything is."},
     {"name": "strategies", "description": "Store, find, change and remove strategies; approve parameters."},
+    {"name": "decisions", "description": "What was decided, on which evidence, by which policy."},
     {"name": "backtest", "description": "Run one set of parameters over stored bars."},
     {"name": "optimization", "description": "Search for the best parameters."},
     {"name": "reports", "description": "What succeeded backtests earned and risked."},
     {"name": "metrics", "description": "Counts and gauges."},
 ]
+
+
+ROUTES = (health, strategies, approvals, decisions, backtests, optimizations, trials, reports, metrics)
 
 
 def make_app(settings: Settings) -> FastAPI:
@@ -62,7 +67,7 @@ def make_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.streams = Streams(streams_max=settings.streams_max)
     app.state.observed = Observed()
-    for routes in (health, strategies, approvals, backtests, optimizations, trials, reports, metrics):
+    for routes in ROUTES:
         app.include_router(routes.router)
     problems.install(app)
     openapi.install(app)

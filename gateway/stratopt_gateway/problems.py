@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
 RETRIED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-WRONG_STATE = ("_WRONG_STATUS", "_IN_USE")
+WRONG_STATE = ("_WRONG_STATUS", "_IN_USE", "_ASKS_NOBODY", "_REVIEWED")
 """Ends of the reasons that speak about the resource's own state."""
 STATUS_OF = {
     grpc.StatusCode.INVALID_ARGUMENT: HTTPStatus.UNPROCESSABLE_ENTITY,

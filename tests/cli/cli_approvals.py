@@ -18,6 +18,7 @@ from stratopt.v1.approval_service_pb2 import (
     ApproveStrategyRequest,
     ApproveStrategyResponse,
     GetSigningKeyResponse,
+    StreamApprovalResponse,
 )
 from stratopt.v1.decision_pb2 import Decision, DecisionOutcome, EvidenceSource, Gate, GateKind, GateResult
 from stratopt.v1.parameter_package_pb2 import ParameterPackage
@@ -44,7 +45,7 @@ def said() -> dict[str, Any]:
         "risk_level": "low",
         "confidence": 0.97,
         "valid_until": (datetime.now(UTC) + timedelta(days=30)).isoformat(),
-        "provenance": {"policy": "starter/v1"},
+        "provenance": {"policy": "default/v1"},
     }
 
 
@@ -78,7 +79,7 @@ class FakeApprovals(Approvals, System):
             strategy_id=request.strategy_id,
             backtest_id=request.backtest_id,
             symbol="BTC/USDT",
-            policy="starter/v1",
+            policy="default/v1",
             approval_criteria=request.approval_criteria,
             outcome=outcome,
             gates=[
@@ -93,12 +94,19 @@ class FakeApprovals(Approvals, System):
             ],
             not_measured=["dsr"],
             package_id="pkg_1" if approves else "",
+            approved=approves,
         )
         decision.evidence.source = EvidenceSource.EVIDENCE_SOURCE_FIXED_PARAMETERS
         if not approves:
             return ApproveStrategyResponse(decision=decision)
         self._published.put_nowait(package())
         return ApproveStrategyResponse(decision=decision, parameter_package=package())
+
+    async def StreamApproval(self, request, context):
+        """Say what happens, then answer."""
+        for stage in ("running all bars", "deciding"):
+            yield StreamApprovalResponse(stage=stage)
+        yield StreamApprovalResponse(answer=await self.ApproveStrategy(request.approval, context))
 
     async def GetSigningKey(self, _request, _context):
         """Answer."""

@@ -34,6 +34,7 @@ async def test_rejection_is_shown_and_is_exit_code_1(tmp_path: Path) -> None:
     for told in ("rejected", "psr_oos", "failed", "0.41", ">= 0.95", "812 more daily bars", "dsr"):
         assert told in result.stdout
     assert "no package was made" in result.stderr
+    assert "running all bars ..." in result.stderr
     assert not out.exists()
 
 
@@ -47,17 +48,20 @@ async def test_approval_writes_the_package(tmp_path: Path) -> None:
         "-c",
         "psr_oos=0.9",
         "-c",
-        "costs=false",
+        "cost_2x=false",
         "-c",
-        "data_grade=GOOD",
+        "data_integrity=GOOD",
+        "--policy",
+        "mine/v1",
         "--out",
         str(out),
     )
     assert result.exit_code == 0, result.output
     assert "approved" in result.stdout
     given = service.approvals[0].approval_criteria
-    assert (given["psr_oos"].number, given["data_grade"].word) == (0.9, "GOOD")
-    assert given["costs"].WhichOneof("kind") == "flag"
+    assert (given["psr_oos"].number, given["data_integrity"].word) == (0.9, "GOOD")
+    assert given["cost_2x"].WhichOneof("kind") == "flag"
+    assert service.approvals[0].policy == "mine/v1"
     (tmp_path / "hex").write_text(PUBLIC.hex() + "\n")
     (tmp_path / "raw").write_bytes(PUBLIC)
     as_long_as_a_key = tmp_path / ("k" * max(64 - len(str(tmp_path)) - 1, 1))

@@ -278,8 +278,8 @@ def test_approval_says_what_was_measured(http: httpx.Client, report_id: str) -> 
     said = answer.json()
     assert said["approved"] is False
     assert said["parameter_package"] is None
-    assert said["policy"] == "starter/v1"
-    assert said["reason"].startswith("Rejected by starter/v1")
+    assert said["policy"] == "default/v1"
+    assert said["reason"].startswith("Rejected by default/v1")
     failed = [gate for gate in said["gates"] if gate["result"] != "passed"]
     assert failed
     assert all(gate["criterion"] in said["reason"] for gate in failed)

@@ -1,5 +1,6 @@
 """Approval through the front door: what it rests on, what it refuses, and what it signs."""
 
+import asyncio
 import hashlib
 import json
 from pathlib import Path
@@ -17,9 +18,11 @@ from stratopt_client import (
     NotFound,
     params_to_python,
 )
-from support import write_bars
+from support import ServerProcess, write_bars
 
 STRATEGY = "ma_cross_v1.0"
+UNMET = {decision_pb2.GATE_RESULT_FAILED, decision_pb2.GATE_RESULT_NOT_COMPUTABLE}
+LOOSEST = {"dsr": 0.0, "psr_oos": 0.0, "cost_2x": False, "cscv": 1.0, "min_trades_in_sample": 0}
 RANGES = {"fast_period": [5, 15], "slow_period": [30, 60], "signal_threshold": [0.0, 0.002]}
 
 
@@ -59,16 +62,17 @@ async def test_planted_edge_is_approved_and_signed(client: Client, edge: str) ->
     assert decision.evidence.source == decision_pb2.EVIDENCE_SOURCE_OPTIMIZATION
     assert decision.evidence.optimization_id == optimization_id
     assert decision.evidence.psr_oos >= 0.95
-    assert {gate.criterion for gate in decision.gates} == {
-        "costs",
-        "data_grade",
-        "min_trades_in_sample",
-        "min_trades_out_of_sample",
-        "psr_oos",
-        "cost_2x",
-        "max_drawdown",
-    }
-    assert "dsr" in decision.not_measured
+    assert decision.policy == "default/v1"
+    assert not decision.not_measured
+    evidence = decision.evidence
+    assert evidence.significance.trials >= 100
+    assert 0 < evidence.significance.dsr <= 1
+    assert evidence.overfitting.splits == 12_870
+    assert evidence.plateau.neighbours == 20
+    assert (evidence.tests.windows, evidence.superiority.tested) == (5, 100)
+    assert evidence.reproduction.same
+    assert evidence.HasField("delayed")
+    assert not evidence.fill_bracket
 
     key = await client.approvals.signing_key()
     assert package.key_id == key.key_id == hashlib.sha256(key.public_key).hexdigest()
@@ -80,6 +84,7 @@ async def test_planted_edge_is_approved_and_signed(client: Client, edge: str) ->
     assert said["strategy_hash"] == ran.code_hash
     assert said["provenance"]["dataset_hash"] == ran.dataset_hash
     assert said["provenance"]["optimization_id"] == optimization_id
+    assert said["provenance"]["metrics_hash"] == evidence.reproduction.metrics_hash
     assert (said["epoch"], said["seq"]) == (package.epoch, package.seq)
     assert 0 < said["position_size"] <= 1
 
@@ -89,14 +94,21 @@ async def test_planted_edge_is_approved_and_signed(client: Client, edge: str) ->
     assert decision.id in {row.id async for row in client.approvals.decisions(backtest_id=backtest.id)}
 
 
-async def test_without_a_search_the_second_half_is_the_evidence(client: Client, edge: str) -> None:
-    """Parameters that no search tried are judged on the second half of their own bars."""
+async def test_without_a_search_the_parameters_walk_forward(client: Client, edge: str) -> None:
+    """Parameters that no search tried are tested in windows over the second half of their own bars."""
     params = {"fast_period": 16, "slow_period": 61, "signal_threshold": 0.0}
     backtest = await client.backtests.start(symbol=edge, strategy_id=STRATEGY, params=params)
     await backtest.result(timeout=60)
-    evidence = (await client.approvals.approve(STRATEGY, backtest.id)).decision.evidence
+    decision = (await client.approvals.approve(STRATEGY, backtest.id)).decision
+    evidence = decision.evidence
     assert evidence.source == decision_pb2.EVIDENCE_SOURCE_FIXED_PARAMETERS
     assert evidence.optimization_id == ""
+    assert evidence.tests.windows == 5
+    assert evidence.significance.trials >= 1
+    results = {gate.criterion: gate.result for gate in decision.gates}
+    for criterion in ("cscv", "plateau", "pbo", "spa"):
+        assert results[criterion] == decision_pb2.GATE_RESULT_NOT_APPLICABLE
+        assert criterion in decision.reason
     assert evidence.in_sample.bar_count == evidence.out_of_sample.bar_count == 8_000
 
 
@@ -111,6 +123,9 @@ async def test_the_window_of_the_backtest_cannot_be_picked(client: Client, edge:
     whole = (await client.approvals.approve(STRATEGY, backtest.id)).decision.evidence
     picked = (await client.approvals.approve(STRATEGY, short.id)).decision.evidence
     assert picked.optimization_id == whole.optimization_id
+    assert picked.reproduction.same  # of another backtest, each
+    for evidence in (picked, whole):
+        evidence.ClearField("reproduction")
     assert picked == whole
     assert optimization_id
 
@@ -167,7 +182,11 @@ async def test_a_loser_is_rejected_with_reasons(client: Client, walk: str) -> No
     assert answer.decision.outcome == decision_pb2.DECISION_OUTCOME_REJECT
     assert not answer.HasField("parameter_package")
     assert answer.decision.package_id == ""
-    failed = [gate for gate in answer.decision.gates if gate.result != decision_pb2.GATE_RESULT_PASSED]
+    failed = [
+        gate
+        for gate in answer.decision.gates
+        if gate.kind == decision_pb2.GATE_KIND_HARD and gate.result in UNMET
+    ]
     assert failed
     for gate in failed:
         assert gate.criterion in answer.decision.reason
@@ -194,10 +213,11 @@ async def test_criteria_of_the_request_are_recorded(client: Client, walk: str) -
     """Overridden thresholds decide this call, stand in the decision, and change no later one."""
     backtest = await client.backtests.start(symbol=walk, strategy_id=STRATEGY)
     await backtest.result(timeout=60)
-    loose = {"min_trades_in_sample": 0, "min_trades_out_of_sample": 0, "psr_oos": 0.0, "cost_2x": False}
-    asked = (await client.approvals.approve(STRATEGY, backtest.id, approval_criteria=loose)).decision
+    strict = {"min_trades_in_sample": 99, "psr_oos": 0.99, "spa": 0.5, "one_bar_delay": False}
+    asked = (await client.approvals.approve(STRATEGY, backtest.id, approval_criteria=strict)).decision
     plain = (await client.approvals.approve(STRATEGY, backtest.id)).decision
-    assert set(asked.approval_criteria) == set(loose)
+    assert set(asked.approval_criteria) == set(strict)
+    assert {gate.criterion: gate.wanted for gate in asked.gates}["psr_oos"] == ">= 0.99"
     assert dict(plain.approval_criteria) == {}
     wanted = {gate.criterion: gate.wanted for gate in plain.gates}
     assert wanted["psr_oos"] == ">= 0.95"
@@ -212,7 +232,7 @@ async def test_the_same_call_decides_once(client: Client, walk: str) -> None:
     assert first.decision == again.decision
     with pytest.raises(InvalidRequest) as refusal:
         await client.approvals.approve(
-            STRATEGY, backtest.id, approval_criteria={"psr_oos": 0.9}, request_id="decide-once"
+            STRATEGY, backtest.id, approval_criteria={"psr_oos": 0.99}, request_id="decide-once"
         )
     assert refusal.value.reason == "REQUEST_ID_REUSED"
 
@@ -228,12 +248,12 @@ async def test_bad_approvals_are_refused(client: Client, walk: str) -> None:
     assert refusal.value.reason == "BACKTEST_OF_ANOTHER_STRATEGY"
     with pytest.raises(InvalidRequest) as refusal:
         await client.approvals.approve(
-            STRATEGY, backtest.id, approval_criteria={"sharpe": 1.0, "psr_oos": "high", "costs": 3}
+            STRATEGY, backtest.id, approval_criteria={"sharpe": 1.0, "psr_oos": "high", "cost_2x": 3}
         )
     assert {violation.field for violation in refusal.value.violations} == {
         "approval_criteria.sharpe",
         "approval_criteria.psr_oos",
-        "approval_criteria.costs",
+        "approval_criteria.cost_2x",
     }
     for huge in (10**400, -(10**400)):
         with pytest.raises(InvalidRequest):
@@ -241,6 +261,148 @@ async def test_bad_approvals_are_refused(client: Client, walk: str) -> None:
     for unknown in (client.approvals.decision("dec_none"), client.approvals.package("pkg_none")):
         with pytest.raises(NotFound):
             await unknown
+
+
+async def test_no_request_loosens_a_hard_gate(client: Client, walk: str) -> None:
+    """A threshold or a policy that lets more pass than the server's is refused, and the remedy is named."""
+    backtest = await client.backtests.start(symbol=walk, strategy_id=STRATEGY)
+    await backtest.result(timeout=60)
+    with pytest.raises(InvalidRequest) as refusal:
+        await client.approvals.approve(
+            STRATEGY, backtest.id, approval_criteria={"dsr": 0.5, "cost_2x": False, "spa": 0.9}
+        )
+    assert {violation.field for violation in refusal.value.violations} == {
+        "approval_criteria.dsr",
+        "approval_criteria.cost_2x",
+    }
+    assert refusal.value.reason == "LOOSENS_HARD_GATE"
+    assert "STRATOPT_HARD_GATES_MAY_LOOSEN" in str(refusal.value)
+    with pytest.raises(InvalidRequest) as refusal:
+        await client.approvals.approve(STRATEGY, backtest.id, policy="exploratory/v1")
+    assert {violation.field for violation in refusal.value.violations} == {"policy"}
+    with pytest.raises(InvalidRequest) as refusal:
+        await client.approvals.approve(STRATEGY, backtest.id, policy="none/v1")
+    assert refusal.value.reason == "UNKNOWN_POLICY"
+    strict = (await client.approvals.approve(STRATEGY, backtest.id, policy="conservative/v1")).decision
+    assert strict.policy == "conservative/v1"
+
+
+async def test_another_policy_is_tried_on_the_same_evidence(client: Client, walk: str) -> None:
+    """What-if runs nothing and stores nothing, and may be as loose as it likes."""
+    backtest = await client.backtests.start(symbol=walk, strategy_id=STRATEGY)
+    await backtest.result(timeout=60)
+    decision = (await client.approvals.approve(STRATEGY, backtest.id)).decision
+    loose = {gate.criterion: LOOSEST[gate.criterion] for gate in decision.gates if gate.criterion in LOOSEST}
+    again = await client.approvals.reevaluate(decision.id, approval_criteria=loose)
+    assert again.evidence == decision.evidence
+    assert {gate.criterion: gate.wanted for gate in again.gates}["psr_oos"] == ">= 0"
+    assert again.package_id == ""
+    other = await client.approvals.reevaluate(decision.id, policy="conservative/v1")
+    assert other.policy == "conservative/v1"
+    assert await client.approvals.decision(decision.id) == decision
+    with pytest.raises(NotFound):
+        await client.approvals.reevaluate("dec_none")
+    with pytest.raises(InvalidRequest):
+        await client.approvals.reevaluate(decision.id, policy="none/v1")
+
+
+async def test_policies_are_listed(client: Client) -> None:
+    """The server's own first, each with what it asks for in words."""
+    policies = await client.approvals.policies()
+    assert [policy.name for policy in policies] == ["default/v1", "conservative/v1", "exploratory/v1"]
+    assert [policy.is_default for policy in policies] == [True, False, False]
+    default = await client.approvals.policy()
+    assert default == policies[0]
+    dsr = next(criterion for criterion in default.criteria if criterion.name == "dsr")
+    assert (dsr.wanted, dsr.threshold.number, dsr.review) == (">= 0.95", 0.95, 0.9)
+    assert "luck" in dsr.description
+    with pytest.raises(NotFound):
+        await client.approvals.policy("none/v1")
+
+
+async def test_an_approval_says_what_it_is_at(client: Client, walk: str) -> None:
+    """Stages come before the answer, which a repeat with the same request_id gives again."""
+    backtest = await client.backtests.start(symbol=walk, strategy_id=STRATEGY)
+    await backtest.result(timeout=60)
+    stages: list[str] = []
+    told = await client.approvals.approve(STRATEGY, backtest.id, on_stage=stages.append, request_id="tell-me")
+    assert stages[0] == "running all bars"
+    assert stages[-2:] == ["reproducing the backtest", "deciding"]
+    plain = await client.approvals.approve(STRATEGY, backtest.id, request_id="tell-me")
+    assert plain.decision == told.decision
+    with pytest.raises(NotFound):
+        await client.approvals.approve(STRATEGY, "bt_none", on_stage=stages.append)
+
+
+async def test_what_is_in_doubt_waits_for_a_word(edge_file: Path, tmp_path: Path) -> None:
+    """A review drafts its package; one word publishes it, another never does, and each is final."""
+    policy = {
+        "name": "doubting",
+        "version": 1,
+        "description": "Asks a person about everything.",
+        "validity_days": 3,
+        "criteria": {
+            "psr_oos": {"kind": "hard", "threshold": 0.95},
+            "ljung_box": {"kind": "review", "threshold": 1},
+        },
+    }
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "doubting.json").write_text(json.dumps(policy))
+    server = ServerProcess(
+        tmp_path / "data",
+        {"STRATOPT_POLICY": "doubting/v1", "STRATOPT_POLICIES_DIR": str(tmp_path / "policies")},
+    )
+    try:
+        async with Client(server.address) as client:
+            await client.market_data.import_file(edge_file, symbol="EDGE/USDT", exchange="test")
+            _, backtest = await searched(client, "EDGE/USDT")
+            decisions = []
+            for _ in range(2):
+                answer = await client.approvals.approve(STRATEGY, backtest.id)
+                assert answer.decision.outcome == decision_pb2.DECISION_OUTCOME_REVIEW
+                assert answer.decision.reason.startswith("needs review")
+                assert not answer.decision.approved
+                assert not answer.HasField("parameter_package")
+                decisions.append(answer.decision)
+            drafts = [row async for row in client.approvals.packages(drafts=True)]
+            assert {row.id for row in drafts} == {decision.package_id for decision in decisions}
+            assert [row async for row in client.approvals.packages()] == []
+
+            said = await client.approvals.review(
+                decisions[0].id, "approved", reviewer="ada", note="small", request_id="word"
+            )
+            again = await client.approvals.review(
+                decisions[0].id, "approved", reviewer="ada", note="small", request_id="word"
+            )
+            assert said.decision.approved
+            assert said.decision == again.decision
+            assert said.parameter_package.seq == 1
+            provenance = json.loads(said.parameter_package.signed_payload)["provenance"]
+            assert provenance["review"]["reviewer"] == "ada"
+            refused = await client.approvals.review(decisions[1].id, "rejected", reviewer="bob")
+            assert not refused.decision.approved
+            assert not refused.HasField("parameter_package")
+            for decision in decisions:
+                with pytest.raises(FailedPrecondition) as refusal:
+                    await client.approvals.review(decision.id, "approved", reviewer="eve")
+                assert refusal.value.reason == "DECISION_REVIEWED"
+            with pytest.raises(InvalidRequest) as unfit:
+                await client.approvals.review(decisions[0].id, "approved", reviewer=" ", note="x" * 3_000)
+            assert {violation.field for violation in unfit.value.violations} == {"reviewer", "note"}
+            with pytest.raises(NotFound):
+                await client.approvals.review("dec_none", "approved", reviewer="ada")
+            await eventually_published(client, said.parameter_package.id)
+    finally:
+        server.stop()
+
+
+async def eventually_published(client: Client, package_id: str) -> None:
+    """Wait until the relay has handed it on."""
+    for _ in range(100):
+        if (await client.approvals.package(package_id)).HasField("publish_time"):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the package was not published")
 
 
 async def test_an_unfinished_backtest_is_refused(client: Client, walk: str) -> None:

@@ -4,6 +4,7 @@ Subclass each with a `storage` fixture that gives an empty one.
 """
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from domain_samples import NOW, at, exact, make_job, make_metrics, make_report, make_strategy
@@ -16,6 +17,8 @@ from stratopt_server.domain.decisions import (
     GateKind,
     GateResult,
     ParameterPackage,
+    Review,
+    ReviewWord,
 )
 from stratopt_server.domain.evidence import Evidence, EvidenceSource
 from stratopt_server.domain.market import DataGrade
@@ -125,6 +128,19 @@ class DecisionStoreContract:
         assert exact(found) == exact(decision)
         assert storage.decisions.get("dec_2") is None
 
+    def test_a_word_is_added(self, storage: Storage) -> None:
+        """A decision that is stored again has what was added to it, and is still one."""
+        with_backtest(storage)
+        decision = make_decision(outcome=DecisionOutcome.REVIEW)
+        storage.decisions.put(decision)
+        review = Review(word=ReviewWord.APPROVED, reviewer="ada", note="", time=at(5))
+        storage.decisions.put(replace(decision, review=review))
+        found = storage.decisions.get("dec_1")
+        assert found is not None
+        assert found.review == review
+        assert found.is_approved
+        assert len(storage.decisions.page(Page(9), DecisionFilter())) == 1
+
     def test_pages_and_filters(self, storage: Storage) -> None:
         """Lists are newest first, in pages without loss, and each filter holds."""
         with_backtest(storage)
@@ -176,6 +192,22 @@ class PackageStoreContract:
             raise ZeroDivisionError
         assert storage.packages.get("pkg_lost") is None
         assert self.publish(storage, "pkg_kept").seq == 1
+
+    def test_a_draft_waits(self, storage: Storage) -> None:
+        """A draft has no place and goes nowhere, until it is added with one."""
+        with_backtest(storage)
+        draft = make_package(epoch="", seq=0, signed_payload=b"", signature=b"", key_id="", approved=False)
+        storage.packages.add(draft)
+        assert exact(storage.packages.get("pkg_1")) == exact(draft)
+        assert storage.packages.unpublished(9) == []
+        assert storage.packages.last_place(now=NOW).seq == 0
+        assert storage.packages.page(Page(9), PackageFilter()) == []
+        drafts = storage.packages.page(Page(9), PackageFilter(approved=False))
+        assert [row.id for row in drafts] == ["pkg_1"]
+        signed = self.publish(storage, "pkg_1")
+        assert exact(storage.packages.get("pkg_1")) == exact(signed)
+        assert [row.id for row in storage.packages.unpublished(9)] == ["pkg_1"]
+        assert storage.packages.page(Page(9), PackageFilter(approved=False)) == []
 
     def test_unpublished_in_order_until_marked(self, storage: Storage) -> None:
         """What waits to go out is listed in order; what has gone out is not, and says when."""

@@ -8,15 +8,16 @@ from typing import Annotated
 import typer
 
 from stratopt_cli._arguments import Json, Server, Strategy, examples
+from stratopt_cli._decision import Criterion, PolicyName
 from stratopt_cli._parse import criteria
-from stratopt_cli._render import decision_views
+from stratopt_cli._render_decision import decision_views
 from stratopt_cli._session import EXIT_REFUSED, Session, session_of
 from stratopt_client import Client, to_dict
 from stratopt_client.packages import document_of
 
 approve_epilog = examples(
     "stratopt approve ma_cross_v1.0 bt_1m83w2wbg8y3q3mda",
-    "stratopt approve ma_cross_v1.0 bt_1m83w2wbg8y3q3mda --criterion psr_oos=0.9 --out package.json",
+    "stratopt approve ma_cross_v1.0 bt_1m83w2wbg8y3q3mda --criterion psr_oos=0.99 --out package.json",
 )
 
 
@@ -25,15 +26,8 @@ def approve(
     strategy: Strategy,
     backtest: Annotated[str, typer.Argument(help="Id of a succeeded backtest.", show_default=False)],
     *,
-    criterion: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--criterion",
-            "-c",
-            metavar="NAME=VALUE",
-            help="A criterion of the policy to set to another value; again for each.",
-        ),
-    ] = None,
+    policy: PolicyName = None,
+    criterion: Criterion = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the signed package to this file.")
     ] = None,
@@ -42,8 +36,9 @@ def approve(
 ) -> None:
     """Decide by policy whether parameters may trade, and show why.
 
-    Exit code 0 if they may, 1 if they may not. Criteria that are set
-    otherwise than the policy has them are recorded in the decision.
+    Exit code 0 if they may, 1 if they may not, or not before a person has
+    reviewed them. Criteria that are set otherwise than the policy has them
+    are recorded in the decision; in a hard gate they may only be stricter.
     """
     session = session_of(context, server, as_json)
     wanted = criteria(criterion or ())
@@ -52,7 +47,13 @@ def approve(
     async def work() -> None:
         nonlocal approved
         async with Client(session.server) as client:
-            answer = await client.approvals.approve(strategy, backtest, approval_criteria=wanted)
+            answer = await client.approvals.approve(
+                strategy,
+                backtest,
+                approval_criteria=wanted,
+                policy=policy,
+                on_stage=lambda stage: session.note(f"{stage} ..."),
+            )
         package = document_of(answer.parameter_package) if answer.HasField("parameter_package") else None
         document = {"decision": to_dict(answer.decision), "parameter_package": package}
         session.show(document, *decision_views(answer.decision))

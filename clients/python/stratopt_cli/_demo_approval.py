@@ -15,7 +15,8 @@ from stratopt_cli._data import import_file
 from stratopt_cli._demo_stage import STRATEGY, Demo, backtest, search
 from stratopt_cli._figures import assigned
 from stratopt_cli._follow import follow_backtest
-from stratopt_cli._render import decision_views, import_views
+from stratopt_cli._render import import_views
+from stratopt_cli._render_decision import decision_views
 from stratopt_cli._session import CommandFailed
 from stratopt_client import ImportOptions, ParamRanges, ParamValue, params_to_python, to_dict
 from stratopt_client.packages import subscribed, verify

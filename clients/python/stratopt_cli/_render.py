@@ -8,7 +8,6 @@ from rich.text import Text
 
 from stratopt.v1.backtest_pb2 import Backtest
 from stratopt.v1.dataset_pb2 import Dataset
-from stratopt.v1.decision_pb2 import Decision, GateResult
 from stratopt.v1.market_data_service_pb2 import ImportBarsResponse
 from stratopt.v1.metrics_pb2 import Metrics
 from stratopt.v1.optimization_pb2 import Optimization
@@ -87,44 +86,6 @@ def backtest_views(backtest: Backtest) -> Iterable[Text | Table]:
         runs = [(str(to_dict(run)["fill_model"]), run.metrics) for run in backtest.fill_bracket]
         yield metrics_table(runs, only=_BRACKET)
         yield from unusual(runs)
-
-
-def decision_views(decision: Decision) -> Iterable[Text | Table]:
-    """Return a decision: what it came to, every gate, and why."""
-    shown = to_dict(decision)
-    word, style = ("approved", "bold green") if shown["outcome"] == "approve" else ("rejected", "bold red")
-    heading = Text(f"{decision.id}  {decision.strategy_id} on {decision.symbol}, by {decision.policy}: ")
-    yield heading.append(word, style=style)
-    if shown["approval_criteria"]:
-        yield Text(f"set otherwise than the policy has it: {assigned(shown['approval_criteria'])}")
-    yield Text(_evidence(shown["evidence"]))
-    table = plain_table("gate", "result", "measured", "wanted")
-    for gate in decision.gates:
-        passed = gate.result == GateResult.GATE_RESULT_PASSED
-        result = str(to_dict(gate)["result"]).replace("_", " ")
-        table.add_row(
-            gate.criterion,
-            Text(result, style="" if passed else "red"),
-            gate.measured or UNDEFINED,
-            gate.wanted,
-        )
-    yield table
-    for gate in decision.gates:
-        if gate.result != GateResult.GATE_RESULT_PASSED:
-            yield Text(f"{gate.criterion}: {gate.explanation}")
-    if decision.not_measured:
-        yield Text(f"not measured yet: {', '.join(decision.not_measured)}")
-    if decision.package_id:
-        yield Text(f"package {decision.package_id}", style="bold")
-
-
-def _evidence(evidence: dict[str, Any]) -> str:
-    days = evidence["out_of_sample_days"]
-    if evidence["source"] == "optimization":
-        return (
-            f"evidence: {days:,} days held out by {evidence['optimization_id']}, which tried these parameters"
-        )
-    return f"evidence: the second half of the bars, {days:,} days; no search with held-out bars tried these"
 
 
 def datasets_table(datasets: Iterable[Dataset]) -> Table:

@@ -9,6 +9,7 @@ from stratopt.v1.metrics_pb2 import Metrics
 from stratopt.v1.optimization_pb2 import BestTrial, Optimization, Trial
 from stratopt_cli._figures import UNDEFINED, assigned, moment, percent, ratio, score
 from stratopt_cli._render import heading, metrics_table, plain_table, term_lines, unusual
+from stratopt_cli._render_decision import search_evidence_views
 from stratopt_client import params_to_python, to_dict
 
 FRONT_SHOWN_MAX = 10
@@ -23,6 +24,9 @@ def optimization_views(optimization: Optimization) -> Iterable[Text | Table]:
         yield from _best(optimization)
     yield from _windows(optimization)
     yield from _front(optimization)
+    if optimization.HasField("evidence"):
+        yield Text("")
+        yield from search_evidence_views(optimization.evidence)
     if optimization.HasField("trials_ever"):
         yield Text(
             f"{optimization.trials_ever:,} distinct trials of this code on this market so far, by every job: "

@@ -36,7 +36,7 @@ ReportOrder = Literal["sharpe", "return", "drawdown"]
 """What a list of reports begins with: the best by one figure; None is the newest."""
 TrialFormat = Literal["csv", "parquet"]
 """How a file of trials is written."""
-Outcome = Literal["approve", "reject"]
+Outcome = Literal["approve", "review", "reject"]
 """What a decision came to."""
 ImportProgress = Callable[[int, int], None]
 """Called with the bytes sent so far and the bytes in all."""

@@ -25,6 +25,7 @@ async def approve_strategy(client: ClientOf, wanted: Approve) -> Approval:
         wanted.strategy_id,
         wanted.backtest_id,
         approval_criteria=wanted.approval_criteria,
+        policy=wanted.policy,
         request_id=wanted.request_id,
     )
-    return Approval.of(answer)
+    return Approval.answered(answer)

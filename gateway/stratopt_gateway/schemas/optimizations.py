@@ -19,6 +19,7 @@ from stratopt_gateway.schemas.base import (
     eta_seconds,
     fraction_done,
 )
+from stratopt_gateway.schemas.evidence import SearchEvidence
 from stratopt_gateway.schemas.run import RunAnswer, run_fields
 from stratopt_gateway.schemas.searches import Algorithm, Objective, StopRule, Target, ValidationMethod
 
@@ -159,6 +160,9 @@ class OptimizationStatus(RunAnswer, OptimizationState):
     walk_forward: WalkForward | None = Field(description="Its windows, as far as they have come.")
     trials_ever: int | None = Field(
         description="Distinct trials of this code on this market, of every job there was; set at the end."
+    )
+    evidence: SearchEvidence | None = Field(
+        description="How much of what was found may be chance; set at the end."
     )
     seed: int = Field(description="The same seed gives the same trials.")
     holdout: float

@@ -86,7 +86,7 @@ class Decision:
     strategy_id: str
     symbol: str
     policy: str
-    """Name and version, e.g. `starter/v1`."""
+    """Name and version, e.g. `default/v1`."""
     criteria: dict[str, CriterionValue]
     """Criteria that the request set to other values than the policy."""
     outcome: DecisionOutcome

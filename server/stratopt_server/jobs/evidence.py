@@ -236,13 +236,15 @@ class Gathering:
         draws = statistics.draw_trades(trades)
         if draws is None:
             return {"drawdown_q95": None, "position_size": None, "max_drawdown_at_size": None}
-        size = largest_size(draws, limit=self._task.drawdown_max, quantile=DRAWDOWN_QUANTILE)
         equity = np.concatenate(([self._terms.initial_cash], whole.series.equity))
+        returns = np.diff(equity) / equity[:-1]
+        limit = self._task.drawdown_max
+        size = largest_size(draws, returns, limit=limit, quantile=DRAWDOWN_QUANTILE)
         return {
             "drawdown_q95": drawdown_quantile(draws, 1.0, quantile=DRAWDOWN_QUANTILE),
             "position_size": size,
-            "max_drawdown_at_size": max_drawdown_at(np.diff(equity) / equity[:-1], size),
-            "monte_carlo": statistics.monte_carlo(draws, limit=self._task.drawdown_max),
+            "max_drawdown_at_size": max_drawdown_at(returns, size),
+            "monte_carlo": statistics.monte_carlo(draws, limit=limit),
         }
 
     def _overfitting(self, tested: _Tested, whole: Report, inside: Metrics) -> dict[str, Any]:

@@ -50,15 +50,22 @@ def drawdown_quantile(draws: Floats, size: float, *, quantile: float) -> float:
     return float(np.quantile(drawdowns(draws, size), quantile))
 
 
-def largest_size(draws: Floats, *, limit: float, quantile: float) -> float:
-    """Largest share of capital, at most 1, at which the quantile of the drawdown stays within the limit."""
-    if drawdown_quantile(draws, 1.0, quantile=quantile) <= limit:
+def largest_size(draws: Floats, returns: Floats, *, limit: float, quantile: float) -> float:
+    """Largest share of capital, at most 1, at which drawdowns stay within the limit.
+
+    Both do: that quantile of the draws', and the one that the returns had in their real order.
+    """
+
+    def fits(size: float) -> bool:
+        drawn = drawdown_quantile(draws, size, quantile=quantile)
+        return max(drawn, max_drawdown_at(returns, size)) <= limit
+
+    if fits(1.0):
         return 1.0
     low, high = 0.0, 1.0
     for _ in range(SIZE_STEPS):
         middle = (low + high) / 2
-        fits = drawdown_quantile(draws, middle, quantile=quantile) <= limit
-        low, high = (middle, high) if fits else (low, middle)
+        low, high = (middle, high) if fits(middle) else (low, middle)
     return low
 
 

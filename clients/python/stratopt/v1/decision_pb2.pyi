@@ -281,7 +281,9 @@ class Evidence(_message.Message):
     drawdown_q95: _builtins.float
     """95 % quantile of the maximum drawdown when the trades come in another order, all cash in each."""
     position_size: _builtins.float
-    """Largest share of capital at which that quantile stays within the policy's limit, at most 1."""
+    """Largest share of capital, at most 1, at which that quantile, and the drawdown there was, stay within the
+    policy's limit.
+    """
     max_drawdown_at_size: _builtins.float
     """Maximum drawdown over all bars at that size."""
     searched_by: _builtins.str
