@@ -1,10 +1,10 @@
 """What approval is worth: how often nothing at all is approved, and how often an edge is.
 
-Each case is a market of its own through the front door: import, a search of 100 trials with its walk-forward,
-a backtest of its best, an approval by default/v1. Markets without anything to find are random walks and real
+Each case is a market of its own through the front door: import, a search of 100 trials and its windows, a
+backtest of its best, an approval by default/v1. Markets without anything to find are random walks and real
 daily bars whose blocks stand in another order, without their drift; the others have an edge planted whose
-Sharpe ratio after costs was measured over 200,000 days of ten other markets. A rule that many use, best Sharpe
-ratio above 1, decides on the same runs.
+Sharpe ratio after costs was measured over 200,000 days of ten other markets. A rule that many use, best
+Sharpe ratio above 1, decides on the same runs.
 """
 
 import asyncio

@@ -18,6 +18,9 @@ import numpy as np
 READY_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
+POLICIES = Path(__file__).parent / "policies"
+LAX = "lax/v1"
+"""Name of a policy that approves whatever ran soundly: for tests of what comes after."""
 MARKET_FILES = Path(__file__).parent.parent.parent / "shared" / "data" / "market"
 """Real bars, where they are present."""
 
@@ -34,6 +37,8 @@ class ServerProcess:
             "STRATOPT_LISTEN": "127.0.0.1:0",
             "STRATOPT_DATA_DIR": str(data_dir),
             "STRATOPT_RELAY_BIND": "tcp://127.0.0.1:*",
+            "STRATOPT_POLICIES_DIR": str(POLICIES),
+            "STRATOPT_HARD_GATES_MAY_LOOSEN": "true",
             **(settings or {}),
         }
         with self._log_path.open("a") as log:

@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from domain_samples import NOW, make_backtest_spec, make_scenario, make_strategy, make_terms
+from domain_samples import (
+    NOW,
+    make_backtest_spec,
+    make_out_of_sample,
+    make_overfitting,
+    make_scenario,
+    make_significance,
+    make_strategy,
+    make_terms,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,11 +42,8 @@ from stratopt_server.domain.evidence import (
     EvidenceSource,
     Holding,
     Integrity,
-    OutOfSample,
-    Overfitting,
     Regime,
     Reproduction,
-    Significance,
     Superiority,
 )
 from stratopt_server.domain.market import DataGrade
@@ -87,42 +93,11 @@ SOUND = Evidence(
     max_drawdown_at_size=0.2,
     in_position=True,
     integrity=Integrity(code_proven=True, trials_recorded=True),
-    significance=Significance(
-        days=1_000,
-        days_per_year=365.0,
-        daily=ReturnMoments(1_000, 0.1, 0.0, 3.0),
-        sharpe=1.91,
-        psr=0.999,
-        dsr=0.96,
-        expected_maximum=0.8,
-        trials=100,
-        undefined_trials=0,
-        sharpe_variance=3e-4,
-        track_record_days=900.0,
-        backtest_years=2.7,
-        minimum_backtest_years=1.7,
-    ),
-    overfitting=Overfitting(
-        pbo=0.1, loss_probability=0.01, slope=0.2, median_logit=2.0, trials=100, blocks=16, splits=12_870
-    ),
+    significance=make_significance(),
+    overfitting=make_overfitting(),
     superiority=Superiority(p_value=0.01, superior=3, tested=100),
     plateau=Plateau(neighbours=20, median_ratio=0.9, share_70=0.8),
-    tests=OutOfSample(
-        days=400,
-        daily=ReturnMoments(400, 0.0867, 0.0, 3.0),
-        sharpe=1.66,
-        psr=0.96,
-        sharpe_low=0.1,
-        sharpe_high=3.0,
-        block_length=2.0,
-        sharpe_lo=1.6,
-        ljung_box_p=0.4,
-        sharpe_ratio_kept=0.8,
-        efficiency=0.7,
-        windows=5,
-        profitable_windows=0.8,
-        largest_window=0.4,
-    ),
+    tests=make_out_of_sample(),
     regimes=(Regime(name="low volatility", sharpe=1.0), Regime(name="2023", sharpe=0.5)),
     holding=Holding(sharpe=0.5, calmar=0.3, total_return=0.2),
     delayed=METRICS,

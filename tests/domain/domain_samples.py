@@ -6,11 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from stratopt_server.domain.evidence import BracketRun
+from stratopt_server.domain.evidence import (
+    BracketRun,
+    Holding,
+    MonteCarlo,
+    OutOfSample,
+    Overfitting,
+    Regime,
+    SearchEvidence,
+    Significance,
+    Superiority,
+)
 from stratopt_server.domain.goals import Goal, Objective, Target
 from stratopt_server.domain.jobs import BacktestResult, Failure, Job, JobStatus, OptimizationResult, Progress
 from stratopt_server.domain.market import DataGrade, Dataset, QualityReport, to_microseconds
-from stratopt_server.domain.metrics import Metrics, RunStatus
+from stratopt_server.domain.metrics import Metrics, ReturnMoments, RunStatus
 from stratopt_server.domain.optimization import (
     Batch,
     BestTrial,
@@ -312,8 +322,76 @@ def make_optimization_result(**changes: Any) -> OptimizationResult:
             efficiency=0.6,
         ),
         trials_ever=1_234,
+        evidence=make_search_evidence(),
     )
     return replace(made, **changes)
+
+
+def make_significance() -> Significance:
+    """A Sharpe ratio that is more than luck."""
+    return Significance(
+        days=1_000,
+        days_per_year=365.0,
+        daily=ReturnMoments(1_000, 0.1, 0.0, 3.0),
+        sharpe=1.91,
+        psr=0.999,
+        dsr=0.96,
+        expected_maximum=0.8,
+        trials=100,
+        undefined_trials=3,
+        sharpe_variance=3e-4,
+        effective_trials=40.0,
+        track_record_days=900.0,
+        backtest_years=2.7,
+        minimum_backtest_years=1.7,
+    )
+
+
+def make_overfitting() -> Overfitting:
+    """A search that finds what lasts."""
+    return Overfitting(
+        pbo=0.1, loss_probability=0.01, slope=0.2, median_logit=2.0, trials=100, blocks=16, splits=12_870
+    )
+
+
+def make_out_of_sample() -> OutOfSample:
+    """Five windows that kept most of what was found."""
+    return OutOfSample(
+        days=400,
+        daily=ReturnMoments(400, 0.0867, 0.0, 3.0),
+        sharpe=1.66,
+        psr=0.96,
+        sharpe_low=0.1,
+        sharpe_high=3.0,
+        block_length=2.0,
+        sharpe_lo=1.6,
+        ljung_box_p=0.4,
+        sharpe_ratio_kept=0.8,
+        efficiency=0.7,
+        windows=5,
+        profitable_windows=0.8,
+        largest_window=0.4,
+    )
+
+
+def make_search_evidence() -> SearchEvidence:
+    """Evidence in which everything is set."""
+    return SearchEvidence(
+        significance=make_significance(),
+        overfitting=make_overfitting(),
+        superiority=Superiority(p_value=0.01, superior=3, tested=100),
+        out_of_sample=make_out_of_sample(),
+        regimes=(Regime(name="low volatility", sharpe=1.0), Regime(name="2023", sharpe=0.5)),
+        monte_carlo=MonteCarlo(
+            paths=2_000,
+            drawdown_q50=0.1,
+            drawdown_q95=0.2,
+            drawdown_q99=0.3,
+            limit=0.25,
+            over_limit=0.02,
+        ),
+        holding=Holding(sharpe=0.5, calmar=0.3, total_return=0.2),
+    )
 
 
 def make_trade(number: int = 1, **changes: Any) -> Trade:

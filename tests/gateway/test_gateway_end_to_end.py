@@ -9,20 +9,12 @@ from plain_subscriber import FIELDS, plain_subscriber
 
 from stratopt_client.packages import verify
 from stratopt_client.sync import SyncClient
-from support import MARKET_FILES, ServerProcess
+from support import LAX, MARKET_FILES, ServerProcess
 
 BTC = MARKET_FILES / "binance_BTC-USDT_1h.parquet"
 SYMBOL = "BTC/USDT"
 GROUND = {"symbol": SYMBOL, "strategy_id": "ma_cross_v1.0", "exchange": "binance", "timeframe": "1h"}
 DATES = {"start_date": "2021-01-01", "end_date": "2023-12-31"}
-LAX = {
-    "psr_oos": 0,
-    "cost_2x": False,
-    "min_trades_in_sample": 1,
-    "min_trades_out_of_sample": 1,
-    "max_drawdown": 1,
-}
-"""Documented criteria at their loosest: what is shown is the way, not that these parameters are good."""
 
 
 @pytest.mark.skipif(not BTC.exists(), reason="the shared market data are not here")
@@ -61,7 +53,7 @@ def test_from_search_to_a_verified_package_over_rest(http: httpx.Client, server:
 
     address = http.get("/health").json()["parts"]["relay"]["detail"]
     with plain_subscriber(address) as subscriber:
-        answer = http.post("/api/strategies/approve", json={**wanted, "approval_criteria": LAX})
+        answer = http.post("/api/strategies/approve", json={**wanted, "policy": LAX})
         assert answer.status_code == 200, answer.text
         message = subscriber.receive()
     approved = answer.json()
@@ -70,7 +62,7 @@ def test_from_search_to_a_verified_package_over_rest(http: httpx.Client, server:
     assert set(published) >= FIELDS
     package = verify(message, key)
     assert package["parameters"] == params
-    assert package["provenance"]["approval_criteria"] == LAX
+    assert package["provenance"]["policy"] == LAX
     # What REST answers is the same document, and as good as the published one.
     assert verify(approved["parameter_package"], key) == package
     assert http.get(f"/api/reports/{task_id}/html").text.lower().startswith("<!doctype html>")

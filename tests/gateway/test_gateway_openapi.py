@@ -15,7 +15,7 @@ from schemathesis.specs.openapi import checks as openapi_checks
 from stratopt_client.sync import SyncClient
 from support import ServerProcess
 
-EXAMPLES = 30
+EXAMPLES = 20
 """Requests made up for an operation and phase: the whole takes half a minute."""
 CHECKED = [
     checks.not_a_server_error,
@@ -34,6 +34,11 @@ ROUTES = {
     "/api/strategies": {"get", "post"},
     "/api/strategies/{strategy_id}": {"get", "put", "delete"},
     "/api/strategies/approve": {"post"},
+    "/api/decisions/{decision_id}": {"get"},
+    "/api/decisions/{decision_id}/reevaluate": {"post"},
+    "/api/decisions/{decision_id}/review": {"post"},
+    "/api/policies": {"get"},
+    "/api/policies/{name}/{version}": {"get"},
     "/api/optimization/start": {"post"},
     "/api/optimization/status": {"get"},
     "/api/optimization/{optimization_id}/events": {"get"},
@@ -58,6 +63,8 @@ CAN_BE_UNFIT = {
     ("post", "/api/strategies"),
     ("put", "/api/strategies/{strategy_id}"),
     ("post", "/api/strategies/approve"),
+    ("post", "/api/decisions/{decision_id}/reevaluate"),
+    ("post", "/api/decisions/{decision_id}/review"),
     ("post", "/api/optimization/start"),
     ("get", "/api/optimization/status"),
     ("post", "/api/optimization/{optimization_id}/extend"),

@@ -11,15 +11,8 @@ from plain_subscriber import plain_subscriber
 
 from stratopt_client.packages import verify
 from stratopt_client.sync import SyncClient
-from support import ServerProcess, write_bars
+from support import LAX, ServerProcess, write_bars
 
-LAX = {
-    "psr_oos": 0,
-    "cost_2x": False,
-    "min_trades_in_sample": 0,
-    "min_trades_out_of_sample": 0,
-    "max_drawdown": 1,
-}
 RUN = {
     "symbol": "OUT/USDT",
     "strategy_id": "ma_cross_v1.0",
@@ -76,7 +69,7 @@ def test_approval_without_relay_is_published_when_it_is_back(
     assert (sick.json()["status"], sick.json()["parts"]["relay"]["status"]) == ("ill", "ill")
     task_id = own_http.post("/api/backtest/start", json=RUN).json()["task_id"]
     done(own_http, "/api/backtest/status", task_id=task_id)
-    wanted = {"strategy_id": "ma_cross_v1.0", "backtest_id": task_id, "approval_criteria": LAX}
+    wanted = {"strategy_id": "ma_cross_v1.0", "backtest_id": task_id, "policy": LAX}
     first = own_http.post("/api/strategies/approve", json=wanted).json()
     assert first["approved"] is True, first["reason"]
     with SyncClient(own_server.address) as client:

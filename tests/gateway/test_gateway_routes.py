@@ -280,13 +280,27 @@ def test_approval_says_what_was_measured(http: httpx.Client, report_id: str) -> 
     assert said["parameter_package"] is None
     assert said["policy"] == "default/v1"
     assert said["reason"].startswith("Rejected by default/v1")
-    failed = [gate for gate in said["gates"] if gate["result"] != "passed"]
+    failed = [gate for gate in said["gates"] if gate["kind"] == "hard" and gate["result"] == "failed"]
     assert failed
     assert all(gate["criterion"] in said["reason"] for gate in failed)
     again = http.post(
-        "/api/strategies/approve", json={**wanted, "approval_criteria": {"costs": False, "psr_oos": 0}}
+        "/api/strategies/approve", json={**wanted, "approval_criteria": {"cost_2x": False, "psr_oos": 0}}
     )
-    assert again.json()["approval_criteria"] == {"costs": False, "psr_oos": 0.0}
+    assert again.json()["approval_criteria"] == {"cost_2x": False, "psr_oos": 0.0}
+    decision = http.get(f"/api/decisions/{said['decision_id']}").json()
+    assert decision["gates"] == said["gates"]
+    assert decision["evidence"]["reproduction"]["same"] is True
+    other = http.post(
+        f"/api/decisions/{said['decision_id']}/reevaluate", json={"policy": "conservative/v1"}
+    ).json()
+    assert (other["policy"], other["outcome"]) == ("conservative/v1", "reject")
+    word = {"word": "approved", "reviewer": "ada"}
+    nobody = http.post(f"/api/decisions/{said['decision_id']}/review", json=word)
+    assert (nobody.status_code, nobody.json()["reason"]) == (409, "DECISION_ASKS_NOBODY")
+    policies = http.get("/api/policies").json()["policies"]
+    assert policies[0]["is_default"] is True
+    assert http.get("/api/policies/default/v1").json() == policies[0]
+    assert policies[0]["criteria"][0]["threshold"] is True
 
 
 def test_cancel_stops_a_job_and_keeps_it(http: httpx.Client, walk: str) -> None:

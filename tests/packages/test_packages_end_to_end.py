@@ -5,18 +5,10 @@ import pytest
 from stratopt_client import Client, FailedPrecondition, NotFound, params_to_python
 from stratopt_client.packages import document_of, subscribed, verify
 from stratopt_client.sync import SyncClient
-from support import MARKET_FILES, ServerProcess
+from support import LAX, MARKET_FILES, ServerProcess
 
 BTC = MARKET_FILES / "binance_BTC-USDT_1h.parquet"
 DATES = {"start_date": "2020-01-01", "end_date": "2022-12-31"}
-LAX: dict[str, float | bool | str] = {
-    "psr_oos": 0.0,
-    "cost_2x": False,
-    "min_trades_in_sample": 1,
-    "min_trades_out_of_sample": 1,
-    "max_drawdown": 1.0,
-}
-"""Documented criteria at their loosest: what is shown is the way, not that these parameters are good."""
 
 
 @pytest.mark.skipif(not BTC.exists(), reason="the shared market data are not here")
@@ -49,7 +41,7 @@ async def test_from_bars_to_a_verified_package_over_grpc(client: Client) -> None
     key = (await client.approvals.signing_key()).public_key
     address = (await client.system.info()).relay_address
     async with subscribed(address) as messages:
-        answer = await client.approvals.approve("ma_cross_v1.0", handle.id, approval_criteria=LAX)
+        answer = await client.approvals.approve("ma_cross_v1.0", handle.id, policy=LAX)
         assert answer.HasField("parameter_package"), answer.decision.reason
         package = verify(await anext(messages), key)
     assert package["parameters"] == params_to_python(best)
@@ -65,8 +57,7 @@ async def test_decisions_and_packages_are_found(client: Client, server: ServerPr
     made = await client.approvals.approve("ma_cross_v1.0", handle.id, request_id="packages-once")
     again = await client.approvals.approve("ma_cross_v1.0", handle.id, request_id="packages-once")
     assert again == made
-    loose = {**LAX, "min_trades_in_sample": 0, "min_trades_out_of_sample": 0, "psr_oos": 0}
-    newer = await client.approvals.approve("ma_cross_v1.0", handle.id, approval_criteria=loose)
+    newer = await client.approvals.approve("ma_cross_v1.0", handle.id, policy=LAX)
     found = [row.id async for row in client.approvals.decisions(backtest_id=handle.id)]
     assert found == [newer.decision.id, made.decision.id]
     rejected = client.approvals.decisions(backtest_id=handle.id, outcome="reject")

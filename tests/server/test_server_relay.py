@@ -11,18 +11,9 @@ import zmq.asyncio
 from stratopt.v1 import system_service_pb2
 from stratopt_client import Client
 from stratopt_client.packages import verify
-from support import ServerProcess, eventually, write_bars
+from support import LAX, ServerProcess, eventually, write_bars
 
 STRATEGY = "ma_cross_v1.0"
-LAX = {
-    "costs": False,
-    "min_trades_in_sample": 0,
-    "min_trades_out_of_sample": 0,
-    "psr_oos": 0,
-    "cost_2x": False,
-    "max_drawdown": 1,
-}
-"""Criteria that anything that traded meets: these tests are about delivery."""
 WIRE_FIELDS = {
     "schema_version": str,
     "package_id": str,
@@ -59,7 +50,7 @@ async def approved(client: Client, tmp_path: Path) -> str:
     params = {"fast_period": 5, "slow_period": 20, "signal_threshold": 0.0}
     backtest = await client.backtests.start(symbol="OUT/USDT", strategy_id=STRATEGY, params=params)
     await backtest.result(timeout=60)
-    answer = await client.approvals.approve(STRATEGY, backtest.id, approval_criteria=LAX)
+    answer = await client.approvals.approve(STRATEGY, backtest.id, policy=LAX)
     assert answer.decision.package_id, answer.decision.reason
     return answer.decision.package_id
 

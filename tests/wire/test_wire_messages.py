@@ -312,7 +312,7 @@ def test_waiting_jobs() -> None:
     assert {name for name in unset(backtest_to_proto(make_job())) if "." not in name} == to_come | asked
     plain = replace(make_optimization_spec(), validation=Validation(method=ValidationMethod.NONE))
     to_come = {"failure", "start_time", "end_time", "best", "stop_reason", "warnings", "holdout_start_date"}
-    to_come |= {"pareto_front", "robust", "plateau", "walk_forward", "trials_ever", "holdout"}
+    to_come |= {"pareto_front", "robust", "plateau", "walk_forward", "trials_ever", "holdout", "evidence"}
     message = optimization_to_proto(make_job("opt_1", plain))
     assert {name for name in unset(message) if "." not in name} == to_come | asked
 

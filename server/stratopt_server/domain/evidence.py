@@ -227,7 +227,7 @@ class Evidence:
     drawdown_q95: float | None
     """95 % quantile of the maximum drawdown with the trades in another order, all cash in each."""
     position_size: float | None
-    """Largest share of capital, at most 1, at which that quantile and the drawdown there was keep the limit."""
+    """Largest share of capital, at most 1, at which that quantile and the drawdown there was keep it."""
     max_drawdown_at_size: float | None
     """Maximum drawdown over all bars at that size."""
     in_position: bool
