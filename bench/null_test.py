@@ -76,7 +76,8 @@ class Tally:
 def run(*, nulls: int = NULLS, powered: int = POWERED, edges: tuple[float, ...] = EDGES) -> dict[str, object]:
     """Decide about every case, and count."""
     drifts = {edge: drift_of(edge) for edge in edges}
-    tallies = asyncio.run(_decided(nulls, powered, drifts))
+    with local_server() as server:
+        tallies = asyncio.run(_connected(server.address, nulls, powered, drifts))
     null = tallies["null"]
     low, high = interval(null.approved, null.cases)
     return {
@@ -130,29 +131,34 @@ def drift_of(sharpe: float) -> float:
     return (low + high) / 2
 
 
-async def _decided(nulls: int, powered: int, drifts: dict[float, float]) -> dict[str, Tally]:
+async def _connected(address: str, nulls: int, powered: int, drifts: dict[float, float]) -> dict[str, Tally]:
+    async with Client(address, transfer_deadline_seconds=600) as client:
+        return await decided(client, nulls, powered, drifts)
+
+
+async def decided(client: Client, nulls: int, powered: int, drifts: dict[float, float]) -> dict[str, Tally]:
+    """Decide about so many markets without an edge, and so many with each planted drift."""
     tallies = {"null": Tally(), **{f"{edge:g}": Tally() for edge in drifts}}
     real = sorted(REAL.glob("binance_*_1d.parquet")) if REAL.exists() else []
     places = asyncio.Semaphore(AT_A_TIME)
-    with local_server(STRATOPT_REPORT_TEMPLATE="true") as server, tempfile.TemporaryDirectory() as folder:
-        async with Client(server.address, transfer_deadline_seconds=600) as client:
-            cases: list[Awaitable[None]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        cases: list[Awaitable[None]] = []
 
-            def add(kind: str, make: Callable[[], dict[str, markets.Floats]], number: int) -> None:
-                case = _Case(client, Path(folder), f"CASE{len(cases)}/USD", number)
-                cases.append(case.decide(make, tallies[kind], places))
+        def add(kind: str, make: Callable[[], dict[str, markets.Floats]], number: int) -> None:
+            case = _Case(client, Path(folder), f"CASE{len(cases)}/USD", number)
+            cases.append(case.decide(make, tallies[kind], places))
 
-            for number in range(nulls):
-                if number % 2 and real:
-                    path = real[number // 2 % len(real)]
-                    add("null", lambda path=path, seed=number: markets.shuffled(path, seed), number)
-                else:
-                    add("null", lambda seed=number: markets.random_walk(seed), number)
-            for edge, drift in drifts.items():
-                for number in range(powered):
-                    seed = 1_000 + number
-                    add(f"{edge:g}", lambda drift=drift, seed=seed: markets.planted(drift, seed), number)
-            await asyncio.gather(*cases)
+        for number in range(nulls):
+            if number % 2 and real:
+                path = real[number // 2 % len(real)]
+                add("null", lambda path=path, seed=number: markets.shuffled(path, seed), number)
+            else:
+                add("null", lambda seed=number: markets.random_walk(seed), number)
+        for edge, drift in drifts.items():
+            for number in range(powered):
+                seed = 1_000 + number
+                add(f"{edge:g}", lambda drift=drift, seed=seed: markets.planted(drift, seed), number)
+        await asyncio.gather(*cases)
     return tallies
 
 
