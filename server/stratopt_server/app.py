@@ -39,6 +39,7 @@ from stratopt_server.usecases.policies import Policies
 from stratopt_server.usecases.reviews import Reviews
 from stratopt_server.usecases.runner import Runner
 from stratopt_server.usecases.runs import RunResolver
+from stratopt_server.usecases.seals import SealedHoldouts
 from stratopt_server.usecases.slices import SliceFinder
 from stratopt_server.usecases.strategies import Strategies
 from stratopt_server.usecases.system import System
@@ -101,7 +102,7 @@ class House:
         hub = Hub()
         repeats = Repeats(storage, clock, kept=timedelta(hours=settings.request_id_hours))
         slices = SliceFinder(storage.datasets, ColumnStore(settings.bars_dir), settings=settings)
-        runs = RunResolver(storage.strategies, slices, self._catalog, settings=settings)
+        runs = RunResolver(storage.strategies, storage.seals, slices, self._catalog, settings=settings)
         self.strategies = Strategies(storage, clock, self._catalog, repeats, settings=settings)
         self._datasets = Datasets(storage, clock, ids, settings=settings)
         self._jobs = Jobs(storage, clock, ids, repeats, pending_max=settings.jobs_pending_max)
@@ -118,12 +119,16 @@ class House:
         )
         policies = open_policies(settings)
         packaging = Packaging(storage, key=SigningKey.open(settings.signing_key_path), catalog=self._catalog)
+        self._seals = SealedHoldouts(
+            storage, slices, self._launcher, repeats=repeats, thread=thread, clock=clock, ids=ids
+        )
         self._approvals = Approvals(
             storage,
             self._jobs,
             gatherer=self._launcher,
             policies=policies,
             packaging=packaging,
+            seals=self._seals,
             repeats=repeats,
             thread=thread,
             clock=clock,
@@ -186,7 +191,12 @@ class House:
                 data_dir=self._settings.data_dir,
             ),
             approvals=ApprovalServicer(
-                self._approvals, self._reviews, self._key, publisher=self.publisher, thread=thread
+                self._approvals,
+                self._reviews,
+                self._seals,
+                self._key,
+                publisher=self.publisher,
+                thread=thread,
             ),
             system=SystemServicer(self._system, self._jobs, self.publisher, thread),
         )

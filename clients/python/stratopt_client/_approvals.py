@@ -15,15 +15,18 @@ from stratopt.v1.approval_service_pb2 import (
     ListDecisionsRequest,
     ListParameterPackagesRequest,
     ListPoliciesRequest,
+    ListSealedHoldoutsRequest,
     RecordReviewRequest,
     RecordReviewResponse,
     ReevaluateDecisionRequest,
+    SealHoldoutRequest,
     StreamApprovalRequest,
 )
 from stratopt.v1.approval_service_pb2_grpc import ApprovalServiceStub
 from stratopt.v1.decision_pb2 import CriterionValue, Decision, DecisionOutcome, ReviewWord
 from stratopt.v1.parameter_package_pb2 import ParameterPackage
 from stratopt.v1.policy_pb2 import Policy
+from stratopt.v1.sealed_holdout_pb2 import SealedHoldout
 from stratopt_client._connection import Connection
 from stratopt_client._errors import unreachable
 from stratopt_client._options import DecisionFilter, PackageFilter, refuse_unknown
@@ -126,6 +129,42 @@ class Approvals:
         )
         shape.refuse_if_any()
         return await self._connection.call(self._stub.RecordReview, request)
+
+    async def seal_holdout(
+        self,
+        strategy_id: str,
+        symbol: str,
+        *,
+        exchange: str | None = None,
+        timeframe: str | None = None,
+        share: float | None = None,
+        request_id: str | None = None,
+    ) -> SealedHoldout:
+        """Seal the last share of a market's bars, 0.2 unless told, for a strategy's code and its lineage.
+
+        No job reads them until one decision does. FailedPrecondition if a job of the code has read them.
+        """
+        shape = Shape()
+        request = SealHoldoutRequest(
+            request_id=shape.text("request_id", request_id) or new_request_id(),
+            strategy_id=shape.text("strategy_id", strategy_id),
+            symbol=shape.text("symbol", symbol),
+            exchange=shape.text("exchange", exchange) or "",
+            timeframe=shape.text("timeframe", timeframe) or "",
+            share=shape.number("share", share),
+        )
+        shape.refuse_if_any()
+        return (await self._connection.call(self._stub.SealHoldout, request)).sealed_holdout
+
+    def sealed_holdouts(self) -> Pager[SealedHoldout]:
+        """Return sealed holdouts, spent ones too, newest first."""
+
+        async def fetch(size: int, token: str) -> Page[SealedHoldout]:
+            request = ListSealedHoldoutsRequest(page_size=size, page_token=token)
+            response = await self._connection.call(self._stub.ListSealedHoldouts, request)
+            return Page(response.sealed_holdouts, response.next_page_token)
+
+        return Pager(fetch, page_size=PAGE_SIZE)
 
     async def policies(self) -> list[Policy]:
         """Return every policy, the one that the server decides by first."""

@@ -11,6 +11,7 @@ from stratopt.v1.approval_service_pb2 import (
 from stratopt.v1.decision_pb2 import Decision
 from stratopt.v1.parameter_package_pb2 import ParameterPackage
 from stratopt.v1.policy_pb2 import Policy
+from stratopt.v1.sealed_holdout_pb2 import SealedHoldout
 from stratopt.v1.system_service_pb2 import GetMetricsResponse, GetServerInfoResponse
 from stratopt_client._approvals import Approvals, Criteria
 from stratopt_client._loop import BackgroundLoop
@@ -67,6 +68,31 @@ class SyncApprovals:
         """Record a person's word, "approved" or "rejected", on a decision whose outcome is review."""
         work = self._approvals.review(decision_id, word, reviewer=reviewer, note=note, request_id=request_id)
         return self._loop.run(work)
+
+    def seal_holdout(
+        self,
+        strategy_id: str,
+        symbol: str,
+        *,
+        exchange: str | None = None,
+        timeframe: str | None = None,
+        share: float | None = None,
+        request_id: str | None = None,
+    ) -> SealedHoldout:
+        """Seal the last share of a market's bars, 0.2 unless told, for a strategy's code and its lineage."""
+        work = self._approvals.seal_holdout(
+            strategy_id,
+            symbol,
+            exchange=exchange,
+            timeframe=timeframe,
+            share=share,
+            request_id=request_id,
+        )
+        return self._loop.run(work)
+
+    def sealed_holdouts(self) -> SyncPager[SealedHoldout]:
+        """Return sealed holdouts, spent ones too, newest first."""
+        return SyncPager(self._loop, self._approvals.sealed_holdouts())
 
     def policies(self) -> list[Policy]:
         """Return every policy, the one that the server decides by first."""

@@ -19,6 +19,7 @@ from stratopt_gateway.schemas.evidence import (
     Overfitting,
     Regime,
     Reproduction,
+    SealedEvidence,
     Significance,
     Superiority,
 )
@@ -96,6 +97,7 @@ class Evidence(BaseModel):
     delayed: Metrics | None = Field(description="Every signal filled one bar later.")
     fill_bracket: list[FillBracketRun]
     reproduction: Reproduction | None
+    sealed: SealedEvidence | None = Field(description="Null where none was sealed.")
 
 
 class Review(BaseModel):

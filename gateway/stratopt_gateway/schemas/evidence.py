@@ -1,8 +1,10 @@
 """Evidence: how much of what was found may be chance. Sharpe ratios are annual; null is not computable."""
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
-from stratopt_gateway.schemas.base import Metrics
+from stratopt_gateway.schemas.base import Metrics, Moment
 
 
 class Significance(BaseModel):
@@ -117,3 +119,24 @@ class Reproduction(BaseModel):
     metrics_hash: str
     wanted_hash: str
     differences: list[str]
+
+
+class SealedTest(BaseModel):
+    """What the parameters did on sealed bars."""
+
+    first_bar_time: Moment
+    last_bar_time: Moment
+    days: int
+    sharpe: float | None
+    psr: float | None
+    total_return: float | None
+    trade_count: int
+
+
+class SealedEvidence(BaseModel):
+    """The sealed holdout of this code on this market."""
+
+    id: str
+    state: Literal["unopened", "tested", "spent"]
+    spent_on: str = Field(description="The backtest it was read for.")
+    test: SealedTest | None

@@ -109,6 +109,7 @@ def _peak(_: Evidence, __: float, ___: float) -> str:
 
 
 MAX_DRAWDOWN = "max_drawdown"
+SEALED_HOLDOUT = "sealed_holdout"
 COUNT_MAX = 1_000_000.0
 
 DEFINITIONS = {
@@ -135,6 +136,7 @@ DEFINITIONS = {
         _define(measure.dsr, Passes.AT_LEAST, helps=_uncertain_in_sample),
         _define(measure.psr_out_of_sample, Passes.AT_LEAST, "psr_oos", helps=_uncertain_out_of_sample),
         _define(measure.cscv, Passes.AT_MOST, helps=_overfit),
+        _define(measure.sealed_holdout, Passes.ABOVE, SEALED_HOLDOUT, low=-100.0, high=100.0),
         _define(measure.oos_sharpe, Passes.ABOVE, low=-100.0, high=100.0),
         _define(measure.oos_sharpe_kept, Passes.AT_LEAST, low=-100.0, high=100.0),
         _define(measure.cost_2x, Passes.TRUE, wanted="return and Sharpe ratio above 0"),

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from stratopt_server.domain.evidence import Evidence, OutOfSample
+from stratopt_server.domain.evidence import Evidence, OutOfSample, SealState
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.metrics import Metrics
 
@@ -148,6 +148,23 @@ def pbo(evidence: Evidence) -> Measurement:
         None if found is None else found.pbo,
         "Above 0.5 the search does worse than choosing at random.",
         "It cannot be cross-validated.",
+    )
+
+
+def sealed_holdout(evidence: Evidence) -> Measurement:
+    """Annual Sharpe ratio on the sealed holdout, which no job has read."""
+    sealed = evidence.sealed
+    if sealed is None:
+        return _not_applicable("No holdout was sealed for this code on this market.")
+    if sealed.state is SealState.UNOPENED:
+        return _absent(f"{sealed.id} is opened once every other gate lets pass.")
+    if sealed.state is SealState.SPENT or sealed.test is None:
+        return _absent(f"{sealed.id} was spent on {sealed.spent_on}: seal bars that nobody has seen.")
+    test = sealed.test
+    return _told(
+        test.sharpe,
+        f"On {test.days:,} sealed days that nobody had seen it returned {test.total_return or 0:.1%}.",
+        f"The returns of {test.days:,} sealed days do not vary.",
     )
 
 

@@ -12,6 +12,7 @@ from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.metrics import Metrics, ReturnMoments
 from stratopt_server.domain.optimization import Plateau
 from stratopt_server.domain.runs import Costs, FillModel
+from stratopt_server.domain.seals import SealedTest
 
 
 class EvidenceSource(Enum):
@@ -178,6 +179,28 @@ class Reproduction:
     """What is not the same, in words."""
 
 
+class SealState(Enum):
+    """What became of a sealed holdout."""
+
+    UNOPENED = "unopened"
+    """Other gates stand in the way: it was not read for these parameters."""
+    TESTED = "tested"
+    SPENT = "spent"
+    """It was read for other parameters: there is nothing left that nobody has seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedEvidence:
+    """The sealed holdout of this code on this market."""
+
+    id: str
+    state: SealState
+    spent_on: str | None
+    """The backtest it was read for."""
+    test: SealedTest | None
+    """What these parameters did on it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integrity:
     """Whether what was measured can be trusted at all."""
@@ -248,3 +271,5 @@ class Evidence:
     fill_bracket: tuple[BracketRun, ...] = ()
     """Of a grid: all bars under touch, through and volume fills."""
     reproduction: Reproduction | None = None
+    sealed: SealedEvidence | None = None
+    """None where no holdout was sealed."""

@@ -32,6 +32,7 @@ from stratopt_server.domain.optimization import Batch, Trial, TrialStatus
 from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.report import Report, ReportSeries, Trade
 from stratopt_server.domain.runs import OptimizationSpec
+from stratopt_server.domain.seals import SealedHoldout, SealedTest
 from stratopt_server.domain.strategy import Strategy
 
 BlockSums = NDArray[np.float64]
@@ -312,12 +313,36 @@ class Ledger(Protocol):
         """Count these trials; those that were counted before change nothing, but for a first Sharpe ratio."""
         ...
 
+    def lineage(self, code_hash: str) -> str:
+        """Name the lineage of a code; its own hash if it has none yet."""
+        ...
+
     def count(self, key: LedgerKey) -> int:
         """Return how many distinct trials of the key's lineage there are on its market."""
         ...
 
     def tally(self, key: LedgerKey) -> TrialTally:
         """Return what its Sharpe ratios come to; trials of the same returns count as one."""
+        ...
+
+
+class SealStore(Protocol):
+    """Sealed holdouts, by code lineage and market. One at a time holds bars back."""
+
+    def add(self, seal: SealedHoldout) -> None:
+        """Store a new one; raises AlreadyExists while another of its lineage and market is not spent."""
+        ...
+
+    def latest(self, key: LedgerKey) -> SealedHoldout | None:
+        """Return the newest for this code's lineage and market, spent or not, or None."""
+        ...
+
+    def spend(self, seal_id: str, *, on: str, test: SealedTest, now: datetime) -> bool:
+        """Note what a decision about that backtest read in it; False if it was spent before."""
+        ...
+
+    def page(self, page: Page) -> list[SealedHoldout]:
+        """Return a page of them, spent ones too, newest first."""
         ...
 
 
@@ -514,6 +539,11 @@ class Storage(Protocol):
     @property
     def ledger(self) -> Ledger:
         """Distinct trials ever made."""
+        ...
+
+    @property
+    def seals(self) -> SealStore:
+        """Sealed holdouts."""
         ...
 
     @property

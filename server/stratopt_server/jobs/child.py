@@ -15,6 +15,7 @@ from stratopt_server.jobs.messages import (
     Failed,
     GatherEvidence,
     ImportFile,
+    OpenSeal,
     Refused,
     Reproduce,
     RunJob,
@@ -78,6 +79,10 @@ def _do(task: Task, channel: Channel) -> object:
             from stratopt_server.jobs.reproducing import reproduce  # noqa: PLC0415
 
             return reproduce(task)
+        case OpenSeal():
+            from stratopt_server.jobs.sealed import open_seal  # noqa: PLC0415
+
+            return open_seal(task)
         case ExportTrials():
             from stratopt_server.jobs.exporting import export_trials  # noqa: PLC0415
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Any
@@ -12,6 +13,7 @@ from stratopt_server.domain.evidence import Evidence, Reproduction
 from stratopt_server.domain.jobs import Failure, Job, JobKind
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.metrics import Metrics
+from stratopt_server.domain.seals import SealedTest
 from stratopt_server.jobs.messages import (
     Changed,
     Done,
@@ -19,6 +21,7 @@ from stratopt_server.jobs.messages import (
     Failed,
     GatherEvidence,
     ImportFile,
+    OpenSeal,
     Refused,
     Reproduce,
     RunJob,
@@ -30,9 +33,9 @@ from stratopt_server.market.formats import TableFormat
 from stratopt_server.market.importing import Imported
 from stratopt_server.settings import Settings
 from stratopt_server.storage.codec import from_json, to_json
-from stratopt_server.usecases.approvals import OnStage, nobody
 from stratopt_server.usecases.requests import ImportRequest
 from stratopt_server.usecases.runner import killed
+from stratopt_server.usecases.seals import OnStage, nobody
 
 
 class JobAttempt:
@@ -163,6 +166,19 @@ class ProcessLauncher:
             )
             async with self._places:
                 return from_json(Reproduction, await _result(self._templates.report, task))
+
+    async def open_seal(self, backtest_id: str, dataset_hash: str, first_bar_time: datetime) -> SealedTest:
+        """Run the parameters of a backtest over sealed bars."""
+        task = OpenSeal(
+            backtest_id=backtest_id,
+            dataset_hash=dataset_hash,
+            first_bar_time=first_bar_time,
+            database_url=self._settings.database,
+            bars_dir=str(self._settings.bars_dir),
+            memory_mb_max=self._settings.job_memory_mb_max,
+        )
+        async with self._places:
+            return from_json(SealedTest, await _result(self._templates.report, task))
 
     async def export_trials(self, optimization_id: str, path: Path, table_format: TableFormat) -> None:
         """Write the trials of an optimization to the file."""

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from stratopt_server.domain.errors import Violation
@@ -71,6 +72,18 @@ class Reproduce:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSeal:
+    """Run the parameters of a backtest over sealed bars."""
+
+    backtest_id: str
+    dataset_hash: str
+    first_bar_time: datetime
+    database_url: str
+    bars_dir: str
+    memory_mb_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportTrials:
     """Write the trials of one optimization to a file."""
 
@@ -81,7 +94,7 @@ class ExportTrials:
     memory_mb_max: int
 
 
-Task = RunJob | ImportFile | GatherEvidence | Reproduce | ExportTrials
+Task = RunJob | ImportFile | GatherEvidence | Reproduce | OpenSeal | ExportTrials
 
 
 @dataclass(frozen=True, slots=True)

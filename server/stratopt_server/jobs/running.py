@@ -4,6 +4,7 @@ from pathlib import Path
 
 from stratopt_server.domain.clock import SystemClock
 from stratopt_server.domain.jobs import Job, JobStatus
+from stratopt_server.domain.ledger import LedgerKey
 from stratopt_server.domain.ports import LeaseLost
 from stratopt_server.domain.runs import BacktestSpec
 from stratopt_server.domain.strategy import StrategyContract
@@ -23,6 +24,7 @@ def run_job(task: RunJob, channel: Channel) -> None:
         job = storage.jobs.get(task.kind, task.job_id)
         if job is None or job.status is not JobStatus.RUNNING or job.attempt != task.attempt:
             raise LeaseLost(task.job_id)
+        refuse_sealed(job, storage)
         context = JobContext(
             job=job,
             storage=storage,
@@ -41,6 +43,19 @@ def run_job(task: RunJob, channel: Channel) -> None:
         channel.changed()
     finally:
         storage.close()
+
+
+def refuse_sealed(job: Job, storage: SqlStorage) -> None:
+    """Fail a job that was accepted before the bars it asks for were sealed."""
+    scenario = job.spec.scenario
+    seal = storage.seals.latest(LedgerKey.of(scenario))
+    if seal is not None and seal.spent_at is None and scenario.end_date >= seal.first_bar_time:
+        raise JobFailure(
+            "SEALED_HOLDOUT",
+            f"the bars from {seal.first_bar_time.isoformat()} on were sealed by {seal.id} meanwhile: "
+            "start it again",
+            sealed_holdout_id=seal.id,
+        )
 
 
 def contract_of(job: Job) -> StrategyContract:

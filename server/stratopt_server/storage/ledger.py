@@ -58,6 +58,11 @@ class SqlLedger:
         unmeasured = trials.select().where((trials.market_id == market) & trials.stream.is_null())
         return TrialTally.of(np.sort(sharpes), unmeasured.count())
 
+    def lineage(self, code_hash: str) -> str:
+        """Name the lineage of a code; its own hash if it has none yet."""
+        row = self._lineages.get_or_none(self._lineages.code_hash == code_hash)
+        return code_hash if row is None else str(row.lineage)
+
     def _add_lineage(self, code_hash: str, lineage: str) -> str:
         """Give a code that lineage if it has none; return the one it has."""
         rows = self._lineages

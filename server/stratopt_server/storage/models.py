@@ -282,6 +282,28 @@ class RequestRow(peewee.Model):
         primary_key = peewee.CompositeKey("method", "request_id")
 
 
+class SealedHoldoutRow(peewee.Model):
+    """A sealed holdout."""
+
+    id = peewee.CharField(primary_key=True)
+    lineage = peewee.CharField()
+    code_hash = peewee.CharField()
+    exchange = peewee.CharField()
+    symbol = peewee.CharField()
+    timeframe = peewee.CharField()
+    strategy_id = peewee.CharField()
+    first_bar_time = UtcField()
+    created_at = UtcField()
+    spent_at = UtcField(null=True)
+    spent_on = peewee.CharField(null=True)
+    test = JsonField(null=True)
+
+    class Meta:
+        """The sealed holdouts."""
+
+        table_name = "sealed_holdouts"
+
+
 class DecisionRow(peewee.Model):
     """A decision."""
 

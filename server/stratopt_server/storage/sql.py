@@ -11,6 +11,7 @@ from stratopt_server.storage.decisions import SqlDecisionStore, SqlPackageStore
 from stratopt_server.storage.jobs import SqlJobStore
 from stratopt_server.storage.ledger import SqlLedger
 from stratopt_server.storage.reports import SqlReportStore
+from stratopt_server.storage.seals import SqlSealStore
 from stratopt_server.storage.stores import SqlDatasetStore, SqlRequestLog, SqlStrategyStore
 from stratopt_server.storage.trials import SqlTrialStore
 
@@ -25,6 +26,7 @@ class SqlStorage:
         self.jobs = SqlJobStore(database)
         self.trials = SqlTrialStore(database)
         self.ledger = SqlLedger(database)
+        self.seals = SqlSealStore(database, self.ledger)
         self.reports = SqlReportStore(database)
         self.decisions = SqlDecisionStore(database)
         self.packages = SqlPackageStore(database)

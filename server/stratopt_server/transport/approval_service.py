@@ -11,6 +11,7 @@ from stratopt_server.domain.errors import Violations
 from stratopt_server.relay.publisher import Publisher
 from stratopt_server.usecases.approvals import Approvals, Verdict
 from stratopt_server.usecases.reviews import Reviews
+from stratopt_server.usecases.seals import SealedHoldouts
 from stratopt_server.usecases.threads import StorageThread
 from stratopt_server.wire.approvals import (
     approval_from_proto,
@@ -24,6 +25,7 @@ from stratopt_server.wire.approvals import (
 from stratopt_server.wire.paging import cursor_key, cut_page, page_of
 from stratopt_server.wire.policies import criteria_from_proto, policy_to_proto
 from stratopt_server.wire.reading import call_of
+from stratopt_server.wire.seals import seal_from_proto, seal_to_proto
 
 
 class ApprovalServicer(ApprovalServiceServicer):
@@ -33,6 +35,7 @@ class ApprovalServicer(ApprovalServiceServicer):
         self,
         approvals: Approvals,
         reviews: Reviews,
+        seals: SealedHoldouts,
         key: SigningKey,
         *,
         publisher: Publisher,
@@ -40,6 +43,7 @@ class ApprovalServicer(ApprovalServiceServicer):
     ) -> None:
         self._approvals = approvals
         self._reviews = reviews
+        self._seals = seals
         self._key = key
         self._publisher = publisher
         self._thread = thread
@@ -94,6 +98,23 @@ class ApprovalServicer(ApprovalServiceServicer):
             decision=decision_to_proto(decision),
             parameter_package=None if package is None else package_to_proto(package),
         )
+
+    async def SealHoldout(self, request: pb.SealHoldoutRequest, context: Any) -> pb.SealHoldoutResponse:
+        """Seal the last bars of a market."""
+        wanted = seal_from_proto(request)
+        seal = await self._thread.run(self._seals.seal, wanted, call_of(request, "SealHoldout"))
+        return pb.SealHoldoutResponse(sealed_holdout=seal_to_proto(seal))
+
+    async def ListSealedHoldouts(
+        self, request: pb.ListSealedHoldoutsRequest, context: Any
+    ) -> pb.ListSealedHoldoutsResponse:
+        """Return a page of sealed holdouts."""
+        violations = Violations()
+        page = page_of(request, violations)
+        violations.refuse_if_any()
+        rows = await self._thread.run(self._seals.page, page)
+        seals, token = cut_page(request, rows, seal_to_proto, key=cursor_key)
+        return pb.ListSealedHoldoutsResponse(sealed_holdouts=seals, next_page_token=token)
 
     async def ListPolicies(self, request: pb.ListPoliciesRequest, context: Any) -> pb.ListPoliciesResponse:
         """Return every policy."""

@@ -1,6 +1,6 @@
 """Deciding whether the parameters of a backtest may trade."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -16,19 +16,20 @@ from stratopt_server.domain.jobs import BacktestResult, Job, JobKind, JobStatus
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.ports import (
-    DatasetFilter,
     DecisionFilter,
     JobFilter,
     PackageFilter,
     Page,
     Storage,
 )
-from stratopt_server.domain.runs import BacktestSpec, OptimizationSpec, RunTerms
+from stratopt_server.domain.runs import BacktestSpec, OptimizationSpec
+from stratopt_server.usecases.grounds import same_ground, same_market
 from stratopt_server.usecases.idempotency import Repeats
 from stratopt_server.usecases.jobs import Jobs
 from stratopt_server.usecases.packaging import Packaging
 from stratopt_server.usecases.policies import Policies
 from stratopt_server.usecases.requests import Call
+from stratopt_server.usecases.seals import OnStage, ReadSeal, SealedHoldouts, SealOpener, dataset_of, nobody
 from stratopt_server.usecases.threads import StorageThread
 
 DRAWDOWN_LIMIT = 0.25
@@ -37,14 +38,7 @@ SEARCHES_LOOKED_AT_MAX = 200
 """Newest optimizations of a strategy and symbol that are looked at for evidence."""
 
 
-OnStage = Callable[[str], None]
-
-
-def nobody(_: str) -> None:
-    """Hear of no stage."""
-
-
-class EvidenceGatherer(Protocol):
+class EvidenceGatherer(SealOpener, Protocol):
     """Measures evidence in processes of their own."""
 
     async def gather(
@@ -118,6 +112,7 @@ class Approvals:
         gatherer: EvidenceGatherer,
         policies: Policies,
         packaging: Packaging,
+        seals: SealedHoldouts,
         repeats: Repeats,
         thread: StorageThread,
         clock: Clock,
@@ -128,6 +123,7 @@ class Approvals:
         self._gatherer = gatherer
         self.policies = policies
         self._packaging = packaging
+        self._seals = seals
         self._repeats = repeats
         self._thread = thread
         self._clock = clock
@@ -153,9 +149,10 @@ class Approvals:
         on_stage("reproducing the backtest")
         metrics = opened.result.metrics
         again = await self._gatherer.reproduce(recipe_of(opened.spec, metrics), metrics)
-        on_stage("deciding")
         evidence = replace(evidence, reproduction=again)
-        return await self._thread.run(self._decide, opened, evidence, wanted.criteria, call)
+        judged = await self._seals.read(opened.backtest, opened.policy, evidence, on_stage=on_stage)
+        on_stage("deciding")
+        return await self._thread.run(self._decide, opened, judged, wanted.criteria, call)
 
     def reevaluate(self, decision_id: str, policy: str, criteria: Mapping[str, CriterionValue]) -> Decision:
         """Tell what another policy would have decided on the same evidence; nothing is stored.
@@ -263,25 +260,21 @@ class Approvals:
             assert isinstance(search, OptimizationSpec), "an optimization has an OptimizationSpec"
             if self._storage.trials.find(job.id, spec.params) is None:
                 continue
-            if job.status is JobStatus.SUCCEEDED and _same_ground(search, spec):
+            if job.status is JobStatus.SUCCEEDED and same_ground(search, spec):
                 return _Searches(evidence=job.id)
-            if _same_market(search, spec):
+            if same_market(search, spec):
                 searched_by = searched_by or job.id
         return _Searches(searched_by=searched_by)
 
     def _grade(self, spec: BacktestSpec) -> DataGrade:
         """The grade of the bars; bars that were replaced since are judged by what replaced them."""
-        scenario = spec.scenario
-        wanted = DatasetFilter(
-            symbol=scenario.symbol, exchange=scenario.exchange, timeframe=scenario.timeframe
-        )
-        found = self._storage.datasets.page(Page(1), wanted)
-        return found[0].quality.grade if found else DataGrade.BAD
+        dataset = dataset_of(self._storage, spec)
+        return DataGrade.BAD if dataset is None else dataset.quality.grade
 
     def _decide(
-        self, case: _Case, evidence: Evidence, criteria: Mapping[str, CriterionValue], call: Call
+        self, case: _Case, judged: ReadSeal, criteria: Mapping[str, CriterionValue], call: Call
     ) -> Verdict:
-        gates = case.policy.judge(evidence)
+        gates = case.policy.judge(judged.evidence)
         outcome = outcome_of(gates)
         decision = Decision(
             id=self._ids.new("dec"),
@@ -293,7 +286,7 @@ class Approvals:
             outcome=outcome,
             reason=reason_of(case.policy.name, gates),
             gates=gates,
-            evidence=evidence,
+            evidence=judged.evidence,
             package_id=None if outcome is DecisionOutcome.REJECT else self._ids.new("pkg"),
             created_at=self._clock.now(),
         )
@@ -301,6 +294,7 @@ class Approvals:
             made = self._repeats.resource_of(call)  # the same call may have been answered meanwhile
             if made is not None:
                 return self._verdict(self.decision(made))
+            self._seals.spend(judged, decision)
             self._storage.decisions.put(decision)
             validity = case.policy.validity
             if outcome is DecisionOutcome.APPROVE:
@@ -314,28 +308,3 @@ class Approvals:
     def _verdict(self, decision: Decision) -> Verdict:
         may_trade = decision.is_approved and decision.package_id is not None
         return Verdict(decision, self.package(decision.package_id or "") if may_trade else None)
-
-
-def _same_market(search: OptimizationSpec, spec: BacktestSpec) -> bool:
-    """The search ran the same code on the same market."""
-    there, here = search.scenario, spec.scenario
-    return there.code_hash == here.code_hash and (there.exchange, there.timeframe) == (
-        here.exchange,
-        here.timeframe,
-    )
-
-
-def _same_ground(search: OptimizationSpec, spec: BacktestSpec) -> bool:
-    """It did so on the same terms, and held bars out."""
-    there, here = search.scenario.terms, spec.scenario.terms
-    return (
-        _same_market(search, spec)
-        and bool(search.validation.splits)
-        and _comparable(there) == _comparable(here)
-    )
-
-
-def _comparable(terms: RunTerms) -> RunTerms:
-    """The terms without the cash, and with a maker fee that is left out filled in."""
-    costs = replace(terms.costs, maker_fee=terms.costs.resting_fee)
-    return replace(terms, costs=costs, initial_cash=0.0, bars_per_year=0.0)

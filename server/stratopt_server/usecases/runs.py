@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 
 from stratopt_server.domain.errors import Code, Violations
-from stratopt_server.domain.market import from_microseconds
+from stratopt_server.domain.ledger import LedgerKey
+from stratopt_server.domain.market import from_microseconds, to_microseconds
 from stratopt_server.domain.parameters import ParameterValue
-from stratopt_server.domain.ports import StrategyStore
+from stratopt_server.domain.ports import SealStore, StrategyStore
 from stratopt_server.domain.runs import RunTerms, Scenario
 from stratopt_server.domain.strategy import Strategy, StrategyContract
 from stratopt_server.settings import Settings
 from stratopt_server.strategies.catalog import Catalog
 from stratopt_server.usecases.requests import RunRequest
-from stratopt_server.usecases.slices import MarketSlice, SliceFinder
+from stratopt_server.usecases.slices import BARS_MIN, MarketSlice, SliceFinder
 from stratopt_server.usecases.terms import TermsResolver
 
 
@@ -60,9 +61,16 @@ class RunResolver:
     """Turns a RunRequest into a Run; notes everything that is wrong with it, not the first thing only."""
 
     def __init__(
-        self, strategies: StrategyStore, slices: SliceFinder, catalog: Catalog, *, settings: Settings
+        self,
+        strategies: StrategyStore,
+        seals: SealStore,
+        slices: SliceFinder,
+        catalog: Catalog,
+        *,
+        settings: Settings,
     ) -> None:
         self._strategies = strategies
+        self._seals = seals
         self._slices = slices
         self._catalog = catalog
         self._terms = TermsResolver(settings)
@@ -71,9 +79,36 @@ class RunResolver:
         """Return what was found, and note what was not."""
         strategy = self._strategy(wanted, violations)
         market = self._slices.find(wanted, violations)
+        if strategy is not None and market is not None:
+            market = self._unsealed(strategy.strategy, market, wanted, violations)
         kernel = None if strategy is None else strategy.contract.kernel
         terms = self._terms.resolve(wanted, market, violations, kernel=kernel)
         return Run(strategy=strategy, slice=market, terms=terms)
+
+    def _unsealed(
+        self, strategy: Strategy, market: MarketSlice, wanted: RunRequest, violations: Violations
+    ) -> MarketSlice | None:
+        """Leave out sealed bars where nobody asked for them by date; note it where somebody did."""
+        dataset = market.dataset
+        key = LedgerKey(strategy.code_hash, dataset.exchange, dataset.symbol, dataset.timeframe)
+        seal = self._seals.latest(key)
+        if seal is None or seal.spent_at is not None:
+            return market
+        first = to_microseconds(seal.first_bar_time)
+        open_bars = market.bars.slice(0, int(market.bars.time.searchsorted(first)))
+        asked = wanted.end_date is not None and len(open_bars) < len(market.bars)
+        if not asked and len(open_bars) >= BARS_MIN:
+            return MarketSlice(dataset, open_bars)
+        violations.add(
+            "end_date" if asked else "start_date",
+            "SEALED_HOLDOUT",
+            f"the bars from {seal.first_bar_time.isoformat()} on are sealed by {seal.id}: end before it. One "
+            "decision opens them",
+            code=Code.FAILED_PRECONDITION,
+            sealed_holdout_id=seal.id,
+            first_sealed_bar=seal.first_bar_time.isoformat(),
+        )
+        return None
 
     def _strategy(self, wanted: RunRequest, violations: Violations) -> StrategyInUse | None:
         if not wanted.strategy_id:

@@ -10,10 +10,11 @@ from stratopt.v1 import (
     optimization_pb2,
     optimization_service_pb2,
     run_pb2,
+    sealed_holdout_pb2,
     system_service_pb2,
 )
 from stratopt_server.domain.decisions import DecisionOutcome, GateKind, GateResult, ReviewWord
-from stratopt_server.domain.evidence import EvidenceSource
+from stratopt_server.domain.evidence import EvidenceSource, SealState
 from stratopt_server.domain.goals import Target
 from stratopt_server.domain.jobs import JobStatus
 from stratopt_server.domain.market import DataGrade
@@ -138,6 +139,11 @@ GATE_RESULT = {
 REVIEW_WORD = {
     ReviewWord.APPROVED: decision_pb2.REVIEW_WORD_APPROVED,
     ReviewWord.REJECTED: decision_pb2.REVIEW_WORD_REJECTED,
+}
+SEAL_STATE = {
+    SealState.UNOPENED: sealed_holdout_pb2.SEAL_STATE_UNOPENED,
+    SealState.TESTED: sealed_holdout_pb2.SEAL_STATE_TESTED,
+    SealState.SPENT: sealed_holdout_pb2.SEAL_STATE_SPENT,
 }
 EVIDENCE_SOURCE = {
     EvidenceSource.OPTIMIZATION: decision_pb2.EVIDENCE_SOURCE_OPTIMIZATION,

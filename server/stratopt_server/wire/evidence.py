@@ -11,6 +11,7 @@ from stratopt_server.domain.evidence import Evidence, OutOfSample, Regime, Searc
 from stratopt_server.wire.enums import EVIDENCE_SOURCE
 from stratopt_server.wire.jobs import metrics_to_proto
 from stratopt_server.wire.results import plateau_to_proto
+from stratopt_server.wire.seals import sealed_to_proto
 
 M = TypeVar("M", bound=Message)
 
@@ -58,6 +59,7 @@ def evidence_to_proto(evidence: Evidence) -> decision_pb.Evidence:
             for run in evidence.fill_bracket
         ],
         reproduction=_plain(pb.Reproduction, evidence.reproduction),
+        sealed=None if evidence.sealed is None else sealed_to_proto(evidence.sealed),
     )
 
 

@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from stratopt.v1 import decision_pb2 as stratopt_dot_v1_dot_decision__pb2
 from stratopt.v1 import parameter_package_pb2 as stratopt_dot_v1_dot_parameter__package__pb2
 from stratopt.v1 import policy_pb2 as stratopt_dot_v1_dot_policy__pb2
+from stratopt.v1 import sealed_holdout_pb2 as stratopt_dot_v1_dot_sealed__holdout__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"stratopt/v1/approval_service.proto\x12\x0bstratopt.v1\x1a\x1astratopt/v1/decision.proto\x1a#stratopt/v1/parameter_package.proto\x1a\x18stratopt/v1/policy.proto\"\x92\x02\n\x16\x41pproveStrategyRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x02 \x01(\t\x12\x13\n\x0b\x62\x61\x63ktest_id\x18\x03 \x01(\t\x12T\n\x11\x61pproval_criteria\x18\x04 \x03(\x0b\x32\x39.stratopt.v1.ApproveStrategyRequest.ApprovalCriteriaEntry\x12\x0e\n\x06policy\x18\x05 \x01(\t\x1aT\n\x15\x41pprovalCriteriaEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.CriterionValue:\x02\x38\x01\"|\n\x17\x41pproveStrategyResponse\x12\'\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x15.stratopt.v1.Decision\x12\x38\n\x11parameter_package\x18\x02 \x01(\x0b\x32\x1d.stratopt.v1.ParameterPackage\"N\n\x15StreamApprovalRequest\x12\x35\n\x08\x61pproval\x18\x01 \x01(\x0b\x32#.stratopt.v1.ApproveStrategyRequest\"j\n\x16StreamApprovalResponse\x12\x0f\n\x05stage\x18\x01 \x01(\tH\x00\x12\x36\n\x06\x61nswer\x18\x02 \x01(\x0b\x32$.stratopt.v1.ApproveStrategyResponseH\x00\x42\x07\n\x05\x65vent\"\xef\x01\n\x19ReevaluateDecisionRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12W\n\x11\x61pproval_criteria\x18\x03 \x03(\x0b\x32<.stratopt.v1.ReevaluateDecisionRequest.ApprovalCriteriaEntry\x1aT\n\x15\x41pprovalCriteriaEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.CriterionValue:\x02\x38\x01\"E\n\x1aReevaluateDecisionResponse\x12\'\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x15.stratopt.v1.Decision\"\x85\x01\n\x13RecordReviewRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12%\n\x04word\x18\x03 \x01(\x0e\x32\x17.stratopt.v1.ReviewWord\x12\x10\n\x08reviewer\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\"y\n\x14RecordReviewResponse\x12\'\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x15.stratopt.v1.Decision\x12\x38\n\x11parameter_package\x18\x02 \x01(\x0b\x32\x1d.stratopt.v1.ParameterPackage\"\x15\n\x13ListPoliciesRequest\"=\n\x14ListPoliciesResponse\x12%\n\x08policies\x18\x01 \x03(\x0b\x32\x13.stratopt.v1.Policy\"\"\n\x10GetPolicyRequest\x12\x0e\n\x06policy\x18\x01 \x01(\t\"8\n\x11GetPolicyResponse\x12#\n\x06policy\x18\x01 \x01(\x0b\x32\x13.stratopt.v1.Policy\")\n\x12GetDecisionRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\">\n\x13GetDecisionResponse\x12\'\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x15.stratopt.v1.Decision\"\xa6\x01\n\x14ListDecisionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x13\n\x0b\x62\x61\x63ktest_id\x18\x05 \x01(\t\x12-\n\x07outcome\x18\x06 \x01(\x0e\x32\x1c.stratopt.v1.DecisionOutcome\"Z\n\x15ListDecisionsResponse\x12(\n\tdecisions\x18\x01 \x03(\x0b\x32\x15.stratopt.v1.Decision\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"0\n\x1aGetParameterPackageRequest\x12\x12\n\npackage_id\x18\x01 \x01(\t\"W\n\x1bGetParameterPackageResponse\x12\x38\n\x11parameter_package\x18\x01 \x01(\x0b\x32\x1d.stratopt.v1.ParameterPackage\"z\n\x1cListParameterPackagesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x0e\n\x06\x64rafts\x18\x05 \x01(\x08\"s\n\x1dListParameterPackagesResponse\x12\x39\n\x12parameter_packages\x18\x01 \x03(\x0b\x32\x1d.stratopt.v1.ParameterPackage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x16\n\x14GetSigningKeyRequest\";\n\x15GetSigningKeyResponse\x12\x12\n\npublic_key\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\t2\xbc\x08\n\x0f\x41pprovalService\x12\x61\n\x0f\x41pproveStrategy\x12#.stratopt.v1.ApproveStrategyRequest\x1a$.stratopt.v1.ApproveStrategyResponse\"\x03\x90\x02\x02\x12`\n\x0eStreamApproval\x12\".stratopt.v1.StreamApprovalRequest\x1a#.stratopt.v1.StreamApprovalResponse\"\x03\x90\x02\x02\x30\x01\x12j\n\x12ReevaluateDecision\x12&.stratopt.v1.ReevaluateDecisionRequest\x1a\'.stratopt.v1.ReevaluateDecisionResponse\"\x03\x90\x02\x01\x12X\n\x0cRecordReview\x12 .stratopt.v1.RecordReviewRequest\x1a!.stratopt.v1.RecordReviewResponse\"\x03\x90\x02\x02\x12X\n\x0cListPolicies\x12 .stratopt.v1.ListPoliciesRequest\x1a!.stratopt.v1.ListPoliciesResponse\"\x03\x90\x02\x01\x12O\n\tGetPolicy\x12\x1d.stratopt.v1.GetPolicyRequest\x1a\x1e.stratopt.v1.GetPolicyResponse\"\x03\x90\x02\x01\x12U\n\x0bGetDecision\x12\x1f.stratopt.v1.GetDecisionRequest\x1a .stratopt.v1.GetDecisionResponse\"\x03\x90\x02\x01\x12[\n\rListDecisions\x12!.stratopt.v1.ListDecisionsRequest\x1a\".stratopt.v1.ListDecisionsResponse\"\x03\x90\x02\x01\x12m\n\x13GetParameterPackage\x12\'.stratopt.v1.GetParameterPackageRequest\x1a(.stratopt.v1.GetParameterPackageResponse\"\x03\x90\x02\x01\x12s\n\x15ListParameterPackages\x12).stratopt.v1.ListParameterPackagesRequest\x1a*.stratopt.v1.ListParameterPackagesResponse\"\x03\x90\x02\x01\x12[\n\rGetSigningKey\x12!.stratopt.v1.GetSigningKeyRequest\x1a\".stratopt.v1.GetSigningKeyResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"stratopt/v1/approval_service.proto\x12\x0bstratopt.v1\x1a\x1astratopt/v1/decision.proto\x1a#stratopt/v1/parameter_package.proto\x1a\x18stratopt/v1/policy.proto\x1a stratopt/v1/sealed_holdout.proto\"\x92\x02\n\x16\x41pproveStrategyRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x02 \x01(\t\x12\x13\n\x0b\x62\x61\x63ktest_id\x18\x03 \x01(\t\x12T\n\x11\x61pproval_criteria\x18\x04 \x03(\x0b\x32\x39.stratopt.v1.ApproveStrategyRequest.ApprovalCriteriaEntry\x12\x0e\n\x06policy\x18\x05 \x01(\t\x1aT\n\x15\x41pprovalCriteriaEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.CriterionValue:\x02\x38\x01\"|\n\x17\x41pproveStrategyResponse\x12\'\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x15.stratopt.v1.Decision\x12\x38\n\x11parameter_package\x18\x02 \x01(\x0b\x32\x1d.stratopt.v1.ParameterPackage\"N\n\x15StreamApprovalRequest\x12\x35\n\x08\x61pproval\x18\x01 \x01(\x0b\x32#.stratopt.v1.ApproveStrategyRequest\"j\n\x16StreamApprovalResponse\x12\x0f\n\x05stage\x18\x01 \x01(\tH\x00\x12\x36\n\x06\x61nswer\x18\x02 \x01(\x0b\x32$.stratopt.v1.ApproveStrategyResponseH\x00\x42\x07\n\x05\x65vent\"\xef\x01\n\x19ReevaluateDecisionRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12W\n\x11\x61pproval_criteria\x18\x03 \x03(\x0b\x32<.stratopt.v1.ReevaluateDecisionRequest.ApprovalCriteriaEntry\x1aT\n\x15\x41pprovalCriteriaEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.CriterionValue:\x02\x38\x01\"E\n\x1aReevaluateDecisionResponse\x12\'\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x15.stratopt.v1.Decision\"\x85\x01\n\x13RecordReviewRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12%\n\x04word\x18\x03 \x01(\x0e\x32\x17.stratopt.v1.ReviewWord\x12\x10\n\x08reviewer\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\"y\n\x14RecordReviewResponse\x12\'\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x15.stratopt.v1.Decision\x12\x38\n\x11parameter_package\x18\x02 \x01(\x0b\x32\x1d.stratopt.v1.ParameterPackage\"\x90\x01\n\x12SealHoldoutRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x02 \x01(\t\x12\x0e\n\x06symbol\x18\x03 \x01(\t\x12\x10\n\x08\x65xchange\x18\x04 \x01(\t\x12\x11\n\ttimeframe\x18\x05 \x01(\t\x12\x12\n\x05share\x18\x06 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_share\"I\n\x13SealHoldoutResponse\x12\x32\n\x0esealed_holdout\x18\x01 \x01(\x0b\x32\x1a.stratopt.v1.SealedHoldout\"B\n\x19ListSealedHoldoutsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"j\n\x1aListSealedHoldoutsResponse\x12\x33\n\x0fsealed_holdouts\x18\x01 \x03(\x0b\x32\x1a.stratopt.v1.SealedHoldout\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x15\n\x13ListPoliciesRequest\"=\n\x14ListPoliciesResponse\x12%\n\x08policies\x18\x01 \x03(\x0b\x32\x13.stratopt.v1.Policy\"\"\n\x10GetPolicyRequest\x12\x0e\n\x06policy\x18\x01 \x01(\t\"8\n\x11GetPolicyResponse\x12#\n\x06policy\x18\x01 \x01(\x0b\x32\x13.stratopt.v1.Policy\")\n\x12GetDecisionRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\">\n\x13GetDecisionResponse\x12\'\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x15.stratopt.v1.Decision\"\xa6\x01\n\x14ListDecisionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x13\n\x0b\x62\x61\x63ktest_id\x18\x05 \x01(\t\x12-\n\x07outcome\x18\x06 \x01(\x0e\x32\x1c.stratopt.v1.DecisionOutcome\"Z\n\x15ListDecisionsResponse\x12(\n\tdecisions\x18\x01 \x03(\x0b\x32\x15.stratopt.v1.Decision\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"0\n\x1aGetParameterPackageRequest\x12\x12\n\npackage_id\x18\x01 \x01(\t\"W\n\x1bGetParameterPackageResponse\x12\x38\n\x11parameter_package\x18\x01 \x01(\x0b\x32\x1d.stratopt.v1.ParameterPackage\"z\n\x1cListParameterPackagesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x0e\n\x06\x64rafts\x18\x05 \x01(\x08\"s\n\x1dListParameterPackagesResponse\x12\x39\n\x12parameter_packages\x18\x01 \x03(\x0b\x32\x1d.stratopt.v1.ParameterPackage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x16\n\x14GetSigningKeyRequest\";\n\x15GetSigningKeyResponse\x12\x12\n\npublic_key\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\t2\xff\t\n\x0f\x41pprovalService\x12\x61\n\x0f\x41pproveStrategy\x12#.stratopt.v1.ApproveStrategyRequest\x1a$.stratopt.v1.ApproveStrategyResponse\"\x03\x90\x02\x02\x12`\n\x0eStreamApproval\x12\".stratopt.v1.StreamApprovalRequest\x1a#.stratopt.v1.StreamApprovalResponse\"\x03\x90\x02\x02\x30\x01\x12j\n\x12ReevaluateDecision\x12&.stratopt.v1.ReevaluateDecisionRequest\x1a\'.stratopt.v1.ReevaluateDecisionResponse\"\x03\x90\x02\x01\x12X\n\x0cRecordReview\x12 .stratopt.v1.RecordReviewRequest\x1a!.stratopt.v1.RecordReviewResponse\"\x03\x90\x02\x02\x12U\n\x0bSealHoldout\x12\x1f.stratopt.v1.SealHoldoutRequest\x1a .stratopt.v1.SealHoldoutResponse\"\x03\x90\x02\x02\x12j\n\x12ListSealedHoldouts\x12&.stratopt.v1.ListSealedHoldoutsRequest\x1a\'.stratopt.v1.ListSealedHoldoutsResponse\"\x03\x90\x02\x01\x12X\n\x0cListPolicies\x12 .stratopt.v1.ListPoliciesRequest\x1a!.stratopt.v1.ListPoliciesResponse\"\x03\x90\x02\x01\x12O\n\tGetPolicy\x12\x1d.stratopt.v1.GetPolicyRequest\x1a\x1e.stratopt.v1.GetPolicyResponse\"\x03\x90\x02\x01\x12U\n\x0bGetDecision\x12\x1f.stratopt.v1.GetDecisionRequest\x1a .stratopt.v1.GetDecisionResponse\"\x03\x90\x02\x01\x12[\n\rListDecisions\x12!.stratopt.v1.ListDecisionsRequest\x1a\".stratopt.v1.ListDecisionsResponse\"\x03\x90\x02\x01\x12m\n\x13GetParameterPackage\x12\'.stratopt.v1.GetParameterPackageRequest\x1a(.stratopt.v1.GetParameterPackageResponse\"\x03\x90\x02\x01\x12s\n\x15ListParameterPackages\x12).stratopt.v1.ListParameterPackagesRequest\x1a*.stratopt.v1.ListParameterPackagesResponse\"\x03\x90\x02\x01\x12[\n\rGetSigningKey\x12!.stratopt.v1.GetSigningKeyRequest\x1a\".stratopt.v1.GetSigningKeyResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +47,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPROVALSERVICE'].methods_by_name['ReevaluateDecision']._serialized_options = b'\220\002\001'
   _globals['_APPROVALSERVICE'].methods_by_name['RecordReview']._loaded_options = None
   _globals['_APPROVALSERVICE'].methods_by_name['RecordReview']._serialized_options = b'\220\002\002'
+  _globals['_APPROVALSERVICE'].methods_by_name['SealHoldout']._loaded_options = None
+  _globals['_APPROVALSERVICE'].methods_by_name['SealHoldout']._serialized_options = b'\220\002\002'
+  _globals['_APPROVALSERVICE'].methods_by_name['ListSealedHoldouts']._loaded_options = None
+  _globals['_APPROVALSERVICE'].methods_by_name['ListSealedHoldouts']._serialized_options = b'\220\002\001'
   _globals['_APPROVALSERVICE'].methods_by_name['ListPolicies']._loaded_options = None
   _globals['_APPROVALSERVICE'].methods_by_name['ListPolicies']._serialized_options = b'\220\002\001'
   _globals['_APPROVALSERVICE'].methods_by_name['GetPolicy']._loaded_options = None
@@ -60,54 +65,62 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPROVALSERVICE'].methods_by_name['ListParameterPackages']._serialized_options = b'\220\002\001'
   _globals['_APPROVALSERVICE'].methods_by_name['GetSigningKey']._loaded_options = None
   _globals['_APPROVALSERVICE'].methods_by_name['GetSigningKey']._serialized_options = b'\220\002\001'
-  _globals['_APPROVESTRATEGYREQUEST']._serialized_start=143
-  _globals['_APPROVESTRATEGYREQUEST']._serialized_end=417
-  _globals['_APPROVESTRATEGYREQUEST_APPROVALCRITERIAENTRY']._serialized_start=333
-  _globals['_APPROVESTRATEGYREQUEST_APPROVALCRITERIAENTRY']._serialized_end=417
-  _globals['_APPROVESTRATEGYRESPONSE']._serialized_start=419
-  _globals['_APPROVESTRATEGYRESPONSE']._serialized_end=543
-  _globals['_STREAMAPPROVALREQUEST']._serialized_start=545
-  _globals['_STREAMAPPROVALREQUEST']._serialized_end=623
-  _globals['_STREAMAPPROVALRESPONSE']._serialized_start=625
-  _globals['_STREAMAPPROVALRESPONSE']._serialized_end=731
-  _globals['_REEVALUATEDECISIONREQUEST']._serialized_start=734
-  _globals['_REEVALUATEDECISIONREQUEST']._serialized_end=973
-  _globals['_REEVALUATEDECISIONREQUEST_APPROVALCRITERIAENTRY']._serialized_start=333
-  _globals['_REEVALUATEDECISIONREQUEST_APPROVALCRITERIAENTRY']._serialized_end=417
-  _globals['_REEVALUATEDECISIONRESPONSE']._serialized_start=975
-  _globals['_REEVALUATEDECISIONRESPONSE']._serialized_end=1044
-  _globals['_RECORDREVIEWREQUEST']._serialized_start=1047
-  _globals['_RECORDREVIEWREQUEST']._serialized_end=1180
-  _globals['_RECORDREVIEWRESPONSE']._serialized_start=1182
-  _globals['_RECORDREVIEWRESPONSE']._serialized_end=1303
-  _globals['_LISTPOLICIESREQUEST']._serialized_start=1305
-  _globals['_LISTPOLICIESREQUEST']._serialized_end=1326
-  _globals['_LISTPOLICIESRESPONSE']._serialized_start=1328
-  _globals['_LISTPOLICIESRESPONSE']._serialized_end=1389
-  _globals['_GETPOLICYREQUEST']._serialized_start=1391
-  _globals['_GETPOLICYREQUEST']._serialized_end=1425
-  _globals['_GETPOLICYRESPONSE']._serialized_start=1427
-  _globals['_GETPOLICYRESPONSE']._serialized_end=1483
-  _globals['_GETDECISIONREQUEST']._serialized_start=1485
-  _globals['_GETDECISIONREQUEST']._serialized_end=1526
-  _globals['_GETDECISIONRESPONSE']._serialized_start=1528
-  _globals['_GETDECISIONRESPONSE']._serialized_end=1590
-  _globals['_LISTDECISIONSREQUEST']._serialized_start=1593
-  _globals['_LISTDECISIONSREQUEST']._serialized_end=1759
-  _globals['_LISTDECISIONSRESPONSE']._serialized_start=1761
-  _globals['_LISTDECISIONSRESPONSE']._serialized_end=1851
-  _globals['_GETPARAMETERPACKAGEREQUEST']._serialized_start=1853
-  _globals['_GETPARAMETERPACKAGEREQUEST']._serialized_end=1901
-  _globals['_GETPARAMETERPACKAGERESPONSE']._serialized_start=1903
-  _globals['_GETPARAMETERPACKAGERESPONSE']._serialized_end=1990
-  _globals['_LISTPARAMETERPACKAGESREQUEST']._serialized_start=1992
-  _globals['_LISTPARAMETERPACKAGESREQUEST']._serialized_end=2114
-  _globals['_LISTPARAMETERPACKAGESRESPONSE']._serialized_start=2116
-  _globals['_LISTPARAMETERPACKAGESRESPONSE']._serialized_end=2231
-  _globals['_GETSIGNINGKEYREQUEST']._serialized_start=2233
-  _globals['_GETSIGNINGKEYREQUEST']._serialized_end=2255
-  _globals['_GETSIGNINGKEYRESPONSE']._serialized_start=2257
-  _globals['_GETSIGNINGKEYRESPONSE']._serialized_end=2316
-  _globals['_APPROVALSERVICE']._serialized_start=2319
-  _globals['_APPROVALSERVICE']._serialized_end=3403
+  _globals['_APPROVESTRATEGYREQUEST']._serialized_start=177
+  _globals['_APPROVESTRATEGYREQUEST']._serialized_end=451
+  _globals['_APPROVESTRATEGYREQUEST_APPROVALCRITERIAENTRY']._serialized_start=367
+  _globals['_APPROVESTRATEGYREQUEST_APPROVALCRITERIAENTRY']._serialized_end=451
+  _globals['_APPROVESTRATEGYRESPONSE']._serialized_start=453
+  _globals['_APPROVESTRATEGYRESPONSE']._serialized_end=577
+  _globals['_STREAMAPPROVALREQUEST']._serialized_start=579
+  _globals['_STREAMAPPROVALREQUEST']._serialized_end=657
+  _globals['_STREAMAPPROVALRESPONSE']._serialized_start=659
+  _globals['_STREAMAPPROVALRESPONSE']._serialized_end=765
+  _globals['_REEVALUATEDECISIONREQUEST']._serialized_start=768
+  _globals['_REEVALUATEDECISIONREQUEST']._serialized_end=1007
+  _globals['_REEVALUATEDECISIONREQUEST_APPROVALCRITERIAENTRY']._serialized_start=367
+  _globals['_REEVALUATEDECISIONREQUEST_APPROVALCRITERIAENTRY']._serialized_end=451
+  _globals['_REEVALUATEDECISIONRESPONSE']._serialized_start=1009
+  _globals['_REEVALUATEDECISIONRESPONSE']._serialized_end=1078
+  _globals['_RECORDREVIEWREQUEST']._serialized_start=1081
+  _globals['_RECORDREVIEWREQUEST']._serialized_end=1214
+  _globals['_RECORDREVIEWRESPONSE']._serialized_start=1216
+  _globals['_RECORDREVIEWRESPONSE']._serialized_end=1337
+  _globals['_SEALHOLDOUTREQUEST']._serialized_start=1340
+  _globals['_SEALHOLDOUTREQUEST']._serialized_end=1484
+  _globals['_SEALHOLDOUTRESPONSE']._serialized_start=1486
+  _globals['_SEALHOLDOUTRESPONSE']._serialized_end=1559
+  _globals['_LISTSEALEDHOLDOUTSREQUEST']._serialized_start=1561
+  _globals['_LISTSEALEDHOLDOUTSREQUEST']._serialized_end=1627
+  _globals['_LISTSEALEDHOLDOUTSRESPONSE']._serialized_start=1629
+  _globals['_LISTSEALEDHOLDOUTSRESPONSE']._serialized_end=1735
+  _globals['_LISTPOLICIESREQUEST']._serialized_start=1737
+  _globals['_LISTPOLICIESREQUEST']._serialized_end=1758
+  _globals['_LISTPOLICIESRESPONSE']._serialized_start=1760
+  _globals['_LISTPOLICIESRESPONSE']._serialized_end=1821
+  _globals['_GETPOLICYREQUEST']._serialized_start=1823
+  _globals['_GETPOLICYREQUEST']._serialized_end=1857
+  _globals['_GETPOLICYRESPONSE']._serialized_start=1859
+  _globals['_GETPOLICYRESPONSE']._serialized_end=1915
+  _globals['_GETDECISIONREQUEST']._serialized_start=1917
+  _globals['_GETDECISIONREQUEST']._serialized_end=1958
+  _globals['_GETDECISIONRESPONSE']._serialized_start=1960
+  _globals['_GETDECISIONRESPONSE']._serialized_end=2022
+  _globals['_LISTDECISIONSREQUEST']._serialized_start=2025
+  _globals['_LISTDECISIONSREQUEST']._serialized_end=2191
+  _globals['_LISTDECISIONSRESPONSE']._serialized_start=2193
+  _globals['_LISTDECISIONSRESPONSE']._serialized_end=2283
+  _globals['_GETPARAMETERPACKAGEREQUEST']._serialized_start=2285
+  _globals['_GETPARAMETERPACKAGEREQUEST']._serialized_end=2333
+  _globals['_GETPARAMETERPACKAGERESPONSE']._serialized_start=2335
+  _globals['_GETPARAMETERPACKAGERESPONSE']._serialized_end=2422
+  _globals['_LISTPARAMETERPACKAGESREQUEST']._serialized_start=2424
+  _globals['_LISTPARAMETERPACKAGESREQUEST']._serialized_end=2546
+  _globals['_LISTPARAMETERPACKAGESRESPONSE']._serialized_start=2548
+  _globals['_LISTPARAMETERPACKAGESRESPONSE']._serialized_end=2663
+  _globals['_GETSIGNINGKEYREQUEST']._serialized_start=2665
+  _globals['_GETSIGNINGKEYREQUEST']._serialized_end=2687
+  _globals['_GETSIGNINGKEYRESPONSE']._serialized_start=2689
+  _globals['_GETSIGNINGKEYRESPONSE']._serialized_end=2748
+  _globals['_APPROVALSERVICE']._serialized_start=2751
+  _globals['_APPROVALSERVICE']._serialized_end=4030
 # @@protoc_insertion_point(module_scope)

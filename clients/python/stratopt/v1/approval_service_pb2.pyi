@@ -10,6 +10,7 @@ from google.protobuf.internal import containers as _containers
 from stratopt.v1 import decision_pb2 as _decision_pb2
 from stratopt.v1 import parameter_package_pb2 as _parameter_package_pb2
 from stratopt.v1 import policy_pb2 as _policy_pb2
+from stratopt.v1 import sealed_holdout_pb2 as _sealed_holdout_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -319,6 +320,130 @@ class RecordReviewResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordReviewResponse: _TypeAlias = RecordReviewResponse  # noqa: Y015
+
+@_typing.final
+class SealHoldoutRequest(_message.Message):
+    """Which bars to seal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    EXCHANGE_FIELD_NUMBER: _builtins.int
+    TIMEFRAME_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Same id and same body give the same answer for 24 hours; another body is INVALID_ARGUMENT.
+    Optional, at most 64 characters.
+    """
+    strategy_id: _builtins.str
+    """Required. The strategy whose code they are sealed for."""
+    symbol: _builtins.str
+    """Required. Symbol of the bars, BASE/QUOTE."""
+    exchange: _builtins.str
+    """Exchange of the bars; may be left out where there is one."""
+    timeframe: _builtins.str
+    """Length of a bar; may be left out where there is one."""
+    share: _builtins.float
+    """Share of the bars, at the end, above 0 and up to 0.5. Unset: 0.2."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        strategy_id: _builtins.str = ...,
+        symbol: _builtins.str = ...,
+        exchange: _builtins.str = ...,
+        timeframe: _builtins.str = ...,
+        share: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_share", b"_share", "share", b"share"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_share", b"_share", "exchange", b"exchange", "request_id", b"request_id", "share", b"share", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__share: _TypeAlias = _typing.Literal["share"]  # noqa: Y015
+    _WhichOneofArgType__share: _TypeAlias = _typing.Literal["_share", b"_share"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__share) -> _WhichOneofReturnType__share | None: ...
+
+Global___SealHoldoutRequest: _TypeAlias = SealHoldoutRequest  # noqa: Y015
+
+@_typing.final
+class SealHoldoutResponse(_message.Message):
+    """The seal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEALED_HOLDOUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sealed_holdout(self) -> _sealed_holdout_pb2.SealedHoldout:
+        """The sealed holdout."""
+
+    def __init__(
+        self,
+        *,
+        sealed_holdout: _sealed_holdout_pb2.SealedHoldout | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sealed_holdout", b"sealed_holdout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sealed_holdout", b"sealed_holdout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SealHoldoutResponse: _TypeAlias = SealHoldoutResponse  # noqa: Y015
+
+@_typing.final
+class ListSealedHoldoutsRequest(_message.Message):
+    """Which page of sealed holdouts to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most rows wanted; 0 means 50, above 1,000 means 1,000, negative is INVALID_ARGUMENT."""
+    page_token: _builtins.str
+    """next_page_token of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSealedHoldoutsRequest: _TypeAlias = ListSealedHoldoutsRequest  # noqa: Y015
+
+@_typing.final
+class ListSealedHoldoutsResponse(_message.Message):
+    """One page of sealed holdouts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEALED_HOLDOUTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty at the end."""
+    @_builtins.property
+    def sealed_holdouts(self) -> _containers.RepeatedCompositeFieldContainer[_sealed_holdout_pb2.SealedHoldout]:
+        """The rows, newest first."""
+
+    def __init__(
+        self,
+        *,
+        sealed_holdouts: _abc.Iterable[_sealed_holdout_pb2.SealedHoldout] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "sealed_holdouts", b"sealed_holdouts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSealedHoldoutsResponse: _TypeAlias = ListSealedHoldoutsResponse  # noqa: Y015
 
 @_typing.final
 class ListPoliciesRequest(_message.Message):

@@ -55,6 +55,16 @@ class ApprovalServiceStub:
                 request_serializer=stratopt_dot_v1_dot_approval__service__pb2.RecordReviewRequest.SerializeToString,
                 response_deserializer=stratopt_dot_v1_dot_approval__service__pb2.RecordReviewResponse.FromString,
                 _registered_method=True)
+        self.SealHoldout = channel.unary_unary(
+                '/stratopt.v1.ApprovalService/SealHoldout',
+                request_serializer=stratopt_dot_v1_dot_approval__service__pb2.SealHoldoutRequest.SerializeToString,
+                response_deserializer=stratopt_dot_v1_dot_approval__service__pb2.SealHoldoutResponse.FromString,
+                _registered_method=True)
+        self.ListSealedHoldouts = channel.unary_unary(
+                '/stratopt.v1.ApprovalService/ListSealedHoldouts',
+                request_serializer=stratopt_dot_v1_dot_approval__service__pb2.ListSealedHoldoutsRequest.SerializeToString,
+                response_deserializer=stratopt_dot_v1_dot_approval__service__pb2.ListSealedHoldoutsResponse.FromString,
+                _registered_method=True)
         self.ListPolicies = channel.unary_unary(
                 '/stratopt.v1.ApprovalService/ListPolicies',
                 request_serializer=stratopt_dot_v1_dot_approval__service__pb2.ListPoliciesRequest.SerializeToString,
@@ -125,6 +135,22 @@ class ApprovalServiceServicer:
         """Records a person's word on a decision whose outcome is review: approved signs and publishes its package,
         rejected leaves it a draft. FAILED_PRECONDITION for a decision that asks nobody or has its word.
         Repeatable with request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SealHoldout(self, request, context):
+        """Seals the last bars of a market for a strategy's code and all of its lineage: no job reads them until one
+        decision does. FAILED_PRECONDITION if a job of the code has read them, ALREADY_EXISTS while another seal of
+        the code and market is unspent. Repeatable with request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSealedHoldouts(self, request, context):
+        """Lists sealed holdouts, spent ones too, newest first, a page at a time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,6 +227,16 @@ def add_ApprovalServiceServicer_to_server(servicer, server):
                     servicer.RecordReview,
                     request_deserializer=stratopt_dot_v1_dot_approval__service__pb2.RecordReviewRequest.FromString,
                     response_serializer=stratopt_dot_v1_dot_approval__service__pb2.RecordReviewResponse.SerializeToString,
+            ),
+            'SealHoldout': grpc.unary_unary_rpc_method_handler(
+                    servicer.SealHoldout,
+                    request_deserializer=stratopt_dot_v1_dot_approval__service__pb2.SealHoldoutRequest.FromString,
+                    response_serializer=stratopt_dot_v1_dot_approval__service__pb2.SealHoldoutResponse.SerializeToString,
+            ),
+            'ListSealedHoldouts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSealedHoldouts,
+                    request_deserializer=stratopt_dot_v1_dot_approval__service__pb2.ListSealedHoldoutsRequest.FromString,
+                    response_serializer=stratopt_dot_v1_dot_approval__service__pb2.ListSealedHoldoutsResponse.SerializeToString,
             ),
             'ListPolicies': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPolicies,
@@ -347,6 +383,60 @@ class ApprovalService:
             '/stratopt.v1.ApprovalService/RecordReview',
             stratopt_dot_v1_dot_approval__service__pb2.RecordReviewRequest.SerializeToString,
             stratopt_dot_v1_dot_approval__service__pb2.RecordReviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SealHoldout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stratopt.v1.ApprovalService/SealHoldout',
+            stratopt_dot_v1_dot_approval__service__pb2.SealHoldoutRequest.SerializeToString,
+            stratopt_dot_v1_dot_approval__service__pb2.SealHoldoutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSealedHoldouts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stratopt.v1.ApprovalService/ListSealedHoldouts',
+            stratopt_dot_v1_dot_approval__service__pb2.ListSealedHoldoutsRequest.SerializeToString,
+            stratopt_dot_v1_dot_approval__service__pb2.ListSealedHoldoutsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,6 +34,13 @@ class ApprovalServiceStub:
     rejected leaves it a draft. FAILED_PRECONDITION for a decision that asks nobody or has its word.
     Repeatable with request_id.
     """
+    SealHoldout: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.SealHoldoutRequest, _approval_service_pb2.SealHoldoutResponse]
+    """Seals the last bars of a market for a strategy's code and all of its lineage: no job reads them until one
+    decision does. FAILED_PRECONDITION if a job of the code has read them, ALREADY_EXISTS while another seal of
+    the code and market is unspent. Repeatable with request_id.
+    """
+    ListSealedHoldouts: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.ListSealedHoldoutsRequest, _approval_service_pb2.ListSealedHoldoutsResponse]
+    """Lists sealed holdouts, spent ones too, newest first, a page at a time."""
     ListPolicies: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.ListPoliciesRequest, _approval_service_pb2.ListPoliciesResponse]
     """Lists all policies of the server, the one it decides by first."""
     GetPolicy: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.GetPolicyRequest, _approval_service_pb2.GetPolicyResponse]
@@ -93,6 +100,25 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
         rejected leaves it a draft. FAILED_PRECONDITION for a decision that asks nobody or has its word.
         Repeatable with request_id.
         """
+
+    @_abc_1.abstractmethod
+    def SealHoldout(
+        self,
+        request: _approval_service_pb2.SealHoldoutRequest,
+        context: _aio.ServicerContext[_approval_service_pb2.SealHoldoutRequest, _abc.Awaitable[_approval_service_pb2.SealHoldoutResponse]],
+    ) -> _abc.Awaitable[_approval_service_pb2.SealHoldoutResponse]:
+        """Seals the last bars of a market for a strategy's code and all of its lineage: no job reads them until one
+        decision does. FAILED_PRECONDITION if a job of the code has read them, ALREADY_EXISTS while another seal of
+        the code and market is unspent. Repeatable with request_id.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSealedHoldouts(
+        self,
+        request: _approval_service_pb2.ListSealedHoldoutsRequest,
+        context: _aio.ServicerContext[_approval_service_pb2.ListSealedHoldoutsRequest, _abc.Awaitable[_approval_service_pb2.ListSealedHoldoutsResponse]],
+    ) -> _abc.Awaitable[_approval_service_pb2.ListSealedHoldoutsResponse]:
+        """Lists sealed holdouts, spent ones too, newest first, a page at a time."""
 
     @_abc_1.abstractmethod
     def ListPolicies(

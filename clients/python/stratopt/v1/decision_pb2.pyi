@@ -12,6 +12,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from stratopt.v1 import evidence_pb2 as _evidence_pb2
 from stratopt.v1 import metrics_pb2 as _metrics_pb2
 from stratopt.v1 import optimization_pb2 as _optimization_pb2
+from stratopt.v1 import sealed_holdout_pb2 as _sealed_holdout_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -270,6 +271,7 @@ class Evidence(_message.Message):
     FILL_BRACKET_FIELD_NUMBER: _builtins.int
     REPRODUCTION_FIELD_NUMBER: _builtins.int
     SEARCHED_BY_FIELD_NUMBER: _builtins.int
+    SEALED_FIELD_NUMBER: _builtins.int
     source: Global___EvidenceSource.ValueType
     """Where it comes from."""
     optimization_id: _builtins.str
@@ -348,6 +350,10 @@ class Evidence(_message.Message):
     def reproduction(self) -> _evidence_pb2.Reproduction:
         """The backtest run once more by another process."""
 
+    @_builtins.property
+    def sealed(self) -> _sealed_holdout_pb2.SealedEvidence:
+        """The sealed holdout; unset where none was sealed."""
+
     def __init__(
         self,
         *,
@@ -374,10 +380,11 @@ class Evidence(_message.Message):
         fill_bracket: _abc.Iterable[_evidence_pb2.FillBracketRun] | None = ...,
         reproduction: _evidence_pb2.Reproduction | None = ...,
         searched_by: _builtins.str = ...,
+        sealed: _sealed_holdout_pb2.SealedEvidence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_drawdown_q95", b"_drawdown_q95", "_max_drawdown_at_size", b"_max_drawdown_at_size", "_position_size", b"_position_size", "_psr_oos", b"_psr_oos", "delayed", b"delayed", "doubled_costs", b"doubled_costs", "drawdown_q95", b"drawdown_q95", "holding", b"holding", "in_sample", b"in_sample", "max_drawdown_at_size", b"max_drawdown_at_size", "monte_carlo", b"monte_carlo", "out_of_sample", b"out_of_sample", "overfitting", b"overfitting", "plateau", b"plateau", "position_size", b"position_size", "psr_oos", b"psr_oos", "reproduction", b"reproduction", "significance", b"significance", "superiority", b"superiority", "tests", b"tests", "whole", b"whole"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_drawdown_q95", b"_drawdown_q95", "_max_drawdown_at_size", b"_max_drawdown_at_size", "_position_size", b"_position_size", "_psr_oos", b"_psr_oos", "delayed", b"delayed", "doubled_costs", b"doubled_costs", "drawdown_q95", b"drawdown_q95", "holding", b"holding", "in_sample", b"in_sample", "max_drawdown_at_size", b"max_drawdown_at_size", "monte_carlo", b"monte_carlo", "out_of_sample", b"out_of_sample", "overfitting", b"overfitting", "plateau", b"plateau", "position_size", b"position_size", "psr_oos", b"psr_oos", "reproduction", b"reproduction", "sealed", b"sealed", "significance", b"significance", "superiority", b"superiority", "tests", b"tests", "whole", b"whole"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_drawdown_q95", b"_drawdown_q95", "_max_drawdown_at_size", b"_max_drawdown_at_size", "_position_size", b"_position_size", "_psr_oos", b"_psr_oos", "delayed", b"delayed", "doubled_costs", b"doubled_costs", "drawdown_q95", b"drawdown_q95", "fill_bracket", b"fill_bracket", "holding", b"holding", "in_sample", b"in_sample", "max_drawdown_at_size", b"max_drawdown_at_size", "monte_carlo", b"monte_carlo", "optimization_id", b"optimization_id", "out_of_sample", b"out_of_sample", "out_of_sample_days", b"out_of_sample_days", "overfitting", b"overfitting", "plateau", b"plateau", "position_size", b"position_size", "psr_oos", b"psr_oos", "regimes", b"regimes", "reproduction", b"reproduction", "searched_by", b"searched_by", "significance", b"significance", "source", b"source", "superiority", b"superiority", "tests", b"tests", "whole", b"whole"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_drawdown_q95", b"_drawdown_q95", "_max_drawdown_at_size", b"_max_drawdown_at_size", "_position_size", b"_position_size", "_psr_oos", b"_psr_oos", "delayed", b"delayed", "doubled_costs", b"doubled_costs", "drawdown_q95", b"drawdown_q95", "fill_bracket", b"fill_bracket", "holding", b"holding", "in_sample", b"in_sample", "max_drawdown_at_size", b"max_drawdown_at_size", "monte_carlo", b"monte_carlo", "optimization_id", b"optimization_id", "out_of_sample", b"out_of_sample", "out_of_sample_days", b"out_of_sample_days", "overfitting", b"overfitting", "plateau", b"plateau", "position_size", b"position_size", "psr_oos", b"psr_oos", "regimes", b"regimes", "reproduction", b"reproduction", "sealed", b"sealed", "searched_by", b"searched_by", "significance", b"significance", "source", b"source", "superiority", b"superiority", "tests", b"tests", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__drawdown_q95: _TypeAlias = _typing.Literal["drawdown_q95"]  # noqa: Y015
     _WhichOneofArgType__drawdown_q95: _TypeAlias = _typing.Literal["_drawdown_q95", b"_drawdown_q95"]  # noqa: Y015

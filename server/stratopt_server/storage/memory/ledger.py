@@ -28,6 +28,10 @@ class MemoryLedger:
             tables.lineages.setdefault(key.code_hash, key.code_hash)
             tables.ledger[self._market(key)] = entered(self._counted(key), trials)
 
+    def lineage(self, code_hash: str) -> str:
+        """Name the lineage of a code; its own hash if it has none yet."""
+        return self._memory.tables.lineages.get(code_hash, code_hash)
+
     def count(self, key: LedgerKey) -> int:
         """Return how many distinct trials of the key's lineage there are on its market."""
         return len(self._counted(key))

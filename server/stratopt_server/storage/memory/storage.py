@@ -9,6 +9,7 @@ from stratopt_server.storage.memory.decisions import MemoryDecisionStore, Memory
 from stratopt_server.storage.memory.jobs import MemoryJobStore
 from stratopt_server.storage.memory.ledger import MemoryLedger
 from stratopt_server.storage.memory.reports import MemoryReportStore
+from stratopt_server.storage.memory.seals import MemorySealStore
 from stratopt_server.storage.memory.tables import Memory
 from stratopt_server.storage.memory.trials import MemoryTrialStore
 
@@ -23,6 +24,7 @@ class MemoryStorage(Memory):
         self.jobs = MemoryJobStore(self)
         self.trials = MemoryTrialStore(self)
         self.ledger = MemoryLedger(self)
+        self.seals = MemorySealStore(self)
         self.reports = MemoryReportStore(self)
         self.decisions = MemoryDecisionStore(self)
         self.packages = MemoryPackageStore(self)

@@ -16,6 +16,7 @@ from stratopt_server.domain.market import Dataset
 from stratopt_server.domain.optimization import Batch, Trial
 from stratopt_server.domain.ports import AnsweredRequest, BlockSums, Page, RequestKey
 from stratopt_server.domain.report import Report
+from stratopt_server.domain.seals import SealedHoldout
 from stratopt_server.domain.strategy import Strategy
 
 LedgerMarket = tuple[str, str, str, str]
@@ -51,6 +52,7 @@ class Tables:
     trials: dict[str, dict[int, StoredTrial]] = field(default_factory=dict)
     lineages: dict[str, str] = field(default_factory=dict)
     ledger: dict[LedgerMarket, dict[bytes, LedgerTrial]] = field(default_factory=dict)
+    seals: dict[str, SealedHoldout] = field(default_factory=dict)
     reports: dict[str, tuple[Report, str]] = field(default_factory=dict)
     report_jobs: dict[str, tuple[Job, datetime]] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
