@@ -44,12 +44,15 @@ from stratopt_server.domain.evidence import (
     Integrity,
     Regime,
     Reproduction,
+    SealedEvidence,
+    SealState,
     Superiority,
 )
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.metrics import Metrics, ReturnMoments
 from stratopt_server.domain.optimization import Plateau
 from stratopt_server.domain.runs import BacktestSpec, Costs, Direction, FillModel
+from stratopt_server.domain.seals import SealedTest
 
 METRICS = Metrics(
     total_return=0.4,
@@ -111,6 +114,20 @@ def having(part: str, **changes: Any) -> dict[str, Any]:
     return {part: replace(getattr(SOUND, part), **changes)}
 
 
+def sealed(state: SealState, sharpe: float | None) -> SealedEvidence:
+    """What became of a sealed holdout."""
+    test = SealedTest(
+        first_bar_time=NOW,
+        last_bar_time=NOW,
+        days=90,
+        sharpe=sharpe,
+        psr=None,
+        total_return=0.1,
+        trade_count=4,
+    )
+    return SealedEvidence(id="seal_1", state=state, spent_on="bt_1", test=test)
+
+
 PASSED, WARNING, REVIEW = GateResult.PASSED, GateResult.WARNING, GateResult.REVIEW
 FAILED, ABSENT, APART = GateResult.FAILED, GateResult.NOT_COMPUTABLE, GateResult.NOT_APPLICABLE
 LOSS = replace(METRICS, total_return=-0.01)
@@ -148,6 +165,12 @@ CASES: list[tuple[str, dict[str, Any], GateResult]] = [
     ("cscv", having("overfitting", pbo=0.21) | having("plateau", share_70=0.59), FAILED),
     ("cscv", having("overfitting", pbo=0.21) | having("significance", dsr=0.94), FAILED),
     ("cscv", {"overfitting": None}, ABSENT),
+    ("sealed_holdout", {}, APART),
+    ("sealed_holdout", {"sealed": sealed(SealState.TESTED, 0.1)}, PASSED),
+    ("sealed_holdout", {"sealed": sealed(SealState.TESTED, 0.0)}, FAILED),
+    ("sealed_holdout", {"sealed": sealed(SealState.TESTED, None)}, ABSENT),
+    ("sealed_holdout", {"sealed": sealed(SealState.UNOPENED, None)}, ABSENT),
+    ("sealed_holdout", {"sealed": sealed(SealState.SPENT, 1.0)}, ABSENT),
     ("oos_sharpe", {"out_of_sample": replace(METRICS, sharpe_ratio=0.0)}, FAILED),
     ("oos_sharpe", {"out_of_sample": FLAT}, ABSENT),
     ("oos_sharpe_kept", having("tests", sharpe_ratio_kept=0.49), WARNING),
@@ -220,11 +243,14 @@ def test_sound_evidence_is_approved() -> None:
     gates = DEFAULT.judge(SOUND)
     assert outcome_of(gates) is DecisionOutcome.APPROVE
     results = {gate.criterion: gate.result for gate in gates}
-    assert {name for name, result in results.items() if result is not PASSED} == {"fill_bracket"}
+    assert {name for name, result in results.items() if result is not PASSED} == {
+        "fill_bracket",
+        "sealed_holdout",
+    }
     assert all(gate.explanation and gate.wanted for gate in gates)
     reason = reason_of("default/v1", gates)
     assert reason.startswith("Approved by default/v1: all 25 gates passed.")
-    assert "Not applicable: fill_bracket" in reason
+    assert "Not applicable: sealed_holdout, fill_bracket" in reason
 
 
 @pytest.mark.parametrize(("criterion", "change", "result"), CASES)
@@ -268,9 +294,9 @@ def test_without_a_search_its_gates_do_not_apply() -> None:
     )
     gates = DEFAULT.judge(plain)
     apart = {gate.criterion for gate in gates if gate.result is APART}
-    assert apart == {"cscv", "plateau", "plateau_share_70", "pbo", "spa", "fill_bracket"}
+    assert apart == {"cscv", "plateau", "plateau_share_70", "pbo", "spa", "fill_bracket", "sealed_holdout"}
     assert outcome_of(gates) is DecisionOutcome.APPROVE
-    assert "Not applicable: cscv, plateau" in reason_of("default/v1", gates)
+    assert "Not applicable: cscv, sealed_holdout, plateau" in reason_of("default/v1", gates)
 
 
 def test_a_near_miss_says_what_would_help() -> None:

@@ -285,8 +285,14 @@ async def test_another_policy_is_tried_on_the_same_evidence(client: Client, walk
 async def test_policies_are_listed(client: Client) -> None:
     """The server's own first, each with what it asks for in words."""
     policies = await client.approvals.policies()
-    assert [policy.name for policy in policies] == ["default/v1", "conservative/v1", "exploratory/v1", LAX]
-    assert [policy.is_default for policy in policies] == [True, False, False, False]
+    assert [policy.name for policy in policies] == [
+        "default/v1",
+        "conservative/v1",
+        "exploratory/v1",
+        LAX,
+        "sealed/v1",
+    ]
+    assert [policy.is_default for policy in policies] == [True, False, False, False, False]
     default = await client.approvals.policy()
     assert default == policies[0]
     dsr = next(criterion for criterion in default.criteria if criterion.name == "dsr")

@@ -7,6 +7,7 @@ import storage_contract_jobs as jobs
 import storage_contract_ledger as ledger
 import storage_contract_queue as queue
 import storage_contract_reports as reports
+import storage_contract_seals as seals
 import storage_contract_trials as trials
 
 from stratopt_server.storage.memory import MemoryStorage
@@ -48,6 +49,10 @@ class TestTrials(trials.TrialStoreContract):
 
 class TestLedger(ledger.LedgerContract):
     """The ledger in memory."""
+
+
+class TestSeals(seals.SealStoreContract):
+    """Sealed holdouts in memory."""
 
 
 class TestReports(reports.ReportStoreContract):

@@ -12,6 +12,7 @@ import storage_contract_jobs as jobs
 import storage_contract_ledger as ledger
 import storage_contract_queue as queue
 import storage_contract_reports as reports
+import storage_contract_seals as seals
 import storage_contract_trials as trials
 
 from stratopt_server.storage.sql import SqlStorage
@@ -63,6 +64,10 @@ class TestTrials(trials.TrialStoreContract):
 
 class TestLedger(ledger.LedgerContract):
     """The ledger in SQLite."""
+
+
+class TestSeals(seals.SealStoreContract):
+    """Sealed holdouts in SQLite."""
 
 
 class TestReports(reports.ReportStoreContract):
