@@ -10,6 +10,7 @@ from stratopt_gateway import openapi, problems
 from stratopt_gateway.limits import BodyLimit
 from stratopt_gateway.observing import Observed, Observing
 from stratopt_gateway.routes import (
+    advisor,
     approvals,
     backtests,
     decisions,
@@ -35,12 +36,24 @@ TAGS = [
     {"name": "decisions", "description": "What was decided, on which evidence, by which policy."},
     {"name": "backtest", "description": "Run one set of parameters over stored bars."},
     {"name": "optimization", "description": "Search for the best parameters."},
+    {"name": "advisor", "description": "Results in plain words, and what to search next."},
     {"name": "reports", "description": "What succeeded backtests earned and risked."},
     {"name": "metrics", "description": "Counts and gauges."},
 ]
 
 
-ROUTES = (health, strategies, approvals, decisions, backtests, optimizations, trials, reports, metrics)
+ROUTES = (
+    health,
+    strategies,
+    approvals,
+    decisions,
+    advisor,
+    backtests,
+    optimizations,
+    trials,
+    reports,
+    metrics,
+)
 
 
 def make_app(settings: Settings) -> FastAPI:

@@ -10,7 +10,8 @@ import sys
 from pydantic import ValidationError
 
 from stratopt_server import __version__
-from stratopt_server.app import running
+from stratopt_server.app import AdvisorAbsent, UnknownPolicy, running
+from stratopt_server.decisions.documents import PolicyFault
 from stratopt_server.decisions.signing import UnusableKey
 from stratopt_server.relay.publisher import PublicRelay
 from stratopt_server.settings import Settings, unknown_settings
@@ -24,10 +25,13 @@ class UnknownSetting(ValueError):
 
 STARTING_FAULTS = (
     AddressInUse,
+    AdvisorAbsent,
     DatabaseUnusable,
     OSError,
+    PolicyFault,
     PublicAddress,
     PublicRelay,
+    UnknownPolicy,
     UnknownSetting,
     UnsupportedDatabase,
     UnusableKey,

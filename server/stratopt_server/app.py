@@ -1,14 +1,19 @@
 """Composition root: the only module of the server that knows everything."""
 
+import importlib.util
 import logging
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from stratopt_server.advisor.breaker import Breaker
+from stratopt_server.advisor.rules import RuleAdvisor
 from stratopt_server.decisions.documents import load_policies
 from stratopt_server.decisions.signing import SigningKey
+from stratopt_server.domain.advice import Advisor
 from stratopt_server.domain.clock import Clock, Ids, SystemClock
 from stratopt_server.domain.speeds import Speeds
 from stratopt_server.engine.names import KERNEL_NAMES
@@ -19,6 +24,7 @@ from stratopt_server.relay.publisher import Publisher
 from stratopt_server.settings import Settings
 from stratopt_server.storage.sql import SqlStorage
 from stratopt_server.strategies.catalog import Catalog
+from stratopt_server.transport.advisor_service import AdvisorServicer
 from stratopt_server.transport.approval_service import ApprovalServicer
 from stratopt_server.transport.backtest_service import BacktestServicer
 from stratopt_server.transport.market_data_service import MarketDataServicer
@@ -26,6 +32,7 @@ from stratopt_server.transport.optimization_service import OptimizationServicer
 from stratopt_server.transport.server import GrpcServer, Servicers
 from stratopt_server.transport.strategy_service import StrategyServicer
 from stratopt_server.transport.system_service import SystemServicer
+from stratopt_server.usecases.advising import Advising
 from stratopt_server.usecases.approvals import Approvals
 from stratopt_server.usecases.backtests import Backtests
 from stratopt_server.usecases.datasets import Datasets
@@ -134,6 +141,15 @@ class House:
             clock=clock,
             ids=ids,
         )
+        self._advising = Advising(
+            storage,
+            make_advisor(settings),
+            self._catalog,
+            repeats=repeats,
+            thread=thread,
+            clock=clock,
+            ids=ids,
+        )
         self._reviews = Reviews(storage, packaging, policies, repeats=repeats, clock=clock)
         self._key = packaging.key
         self.publisher = Publisher(storage.packages, thread, clock, bind=settings.relay_bind)
@@ -198,6 +214,7 @@ class House:
                 publisher=self.publisher,
                 thread=thread,
             ),
+            advisor=AdvisorServicer(self._advising),
             system=SystemServicer(self._system, self._jobs, self.publisher, thread),
         )
 
@@ -210,6 +227,38 @@ class House:
         self._watching.close()
         await server.stop(STOP_SECONDS)
         await self.publisher.stop()
+
+
+def make_advisor(settings: Settings) -> Advisor:
+    """By rules; with a key, by a model whose answers are checked. Its SDK is loaded only then."""
+    rules = RuleAdvisor()
+    key = settings.groq_api_key.get_secret_value()
+    if not key:
+        return rules
+    if importlib.util.find_spec("groq") is None:
+        raise AdvisorAbsent(
+            "STRATOPT_GROQ_API_KEY is set and groq is not installed: 'stratopt[advisor]' has it"
+        )
+    from stratopt_server.advisor.checked import CheckedAdvisor  # noqa: PLC0415 - loads the SDK
+    from stratopt_server.advisor.model import GroqModel, ModelSettings  # noqa: PLC0415 - likewise
+
+    model = GroqModel(
+        ModelSettings(
+            api_key=key,
+            base_url=settings.advisor_base_url or None,
+            model=settings.advisor_model,
+            timeout_seconds=settings.advisor_timeout_seconds,
+            retries_max=settings.advisor_retries_max,
+            answer_bytes_max=settings.advisor_answer_bytes_max,
+            answer_tokens_max=settings.advisor_answer_tokens_max,
+        )
+    )
+    breaker = Breaker(settings.advisor_breaker_failures, settings.advisor_breaker_seconds, time.monotonic)
+    return CheckedAdvisor(model, rules, breaker)
+
+
+class AdvisorAbsent(ValueError):
+    """A key is set for a model whose SDK is not installed."""
 
 
 class UnknownPolicy(ValueError):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveInt, StringConstraints
+from pydantic import AfterValidator, Field, PositiveInt, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stratopt_server.domain.market import EXCHANGE, TIMEFRAMES
@@ -92,6 +92,23 @@ class Settings(BaseSettings):
     """Folder of further policies, a JSON or YAML document each."""
     hard_gates_may_loosen: bool = False
     """Let a request pass more in a hard gate than that policy does. Off: such a request is refused."""
+
+    groq_api_key: SecretStr = SecretStr("")
+    """Key of the Groq API; empty lets the advisor speak by rules alone."""
+    advisor_base_url: str = ""
+    """Address of another API that speaks like Groq's; empty means Groq's own."""
+    advisor_model: str = "llama-3.3-70b-versatile"
+    advisor_timeout_seconds: Seconds = 20.0
+    """How long a model may take, all its tries together, before the rules answer."""
+    advisor_retries_max: int = Field(default=2, ge=0, le=10)
+    """Further tries where the API is busy or ill."""
+    advisor_answer_bytes_max: PositiveInt = 20_000
+    """Size of a model's answer; a longer one is not used."""
+    advisor_answer_tokens_max: PositiveInt = 1_500
+    advisor_breaker_failures: PositiveInt = 5
+    """Failures in a row after which a model is left alone."""
+    advisor_breaker_seconds: Seconds = 60.0
+    """How long it is left alone then."""
 
     relay_bind: str = "tcp://127.0.0.1:5556"
     """Address that parameter packages are published on; `*` as port takes a free one, empty is off."""

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from stratopt_cli import _backtest, _data, _decision, _holdout, _optimize, _package, _policy, _strategy
+from stratopt_cli._advise import explain, explain_epilog, propose, propose_epilog
 from stratopt_cli._approve import approve, approve_epilog
 from stratopt_cli._arguments import CONNECTION, Json, examples
 from stratopt_cli._demo import demo, demo_epilog
@@ -48,6 +49,8 @@ app.add_typer(_strategy.app, name="strategy", rich_help_panel=WORKING)
 app.add_typer(_backtest.app, name="backtest", rich_help_panel=WORKING)
 app.add_typer(_optimize.app, name="optimize", rich_help_panel=WORKING)
 app.command(rich_help_panel=WORKING, epilog=approve_epilog)(approve)
+app.command(rich_help_panel=WORKING, epilog=explain_epilog)(explain)
+app.command(rich_help_panel=WORKING, epilog=propose_epilog)(propose)
 app.add_typer(_decision.app, name="decision", rich_help_panel=WORKING)
 app.add_typer(_holdout.app, name="holdout", rich_help_panel=WORKING)
 app.add_typer(_policy.app, name="policy", rich_help_panel=WORKING)

@@ -2,6 +2,7 @@
 
 from typing import Self
 
+from stratopt_client._advisor import Advisor
 from stratopt_client._approvals import Approvals
 from stratopt_client._backtests import Backtests
 from stratopt_client._connection import DEADLINE_SECONDS, TRANSFER_DEADLINE_SECONDS, Connection
@@ -44,6 +45,7 @@ class Client:
         self.backtests = Backtests(self._connection)
         self.optimizations = Optimizations(self._connection)
         self.approvals = Approvals(self._connection)
+        self.advisor = Advisor(self._connection)
         self.system = System(self._connection)
 
     async def __aenter__(self) -> Self:

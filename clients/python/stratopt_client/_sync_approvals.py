@@ -1,8 +1,9 @@
-"""Approvals and the server itself, of the sync face."""
+"""Approvals, advice and the server itself, of the sync face."""
 
 from collections.abc import Callable
 from typing import Unpack
 
+from stratopt.v1.advice_pb2 import Advice
 from stratopt.v1.approval_service_pb2 import (
     ApproveStrategyResponse,
     GetSigningKeyResponse,
@@ -13,6 +14,7 @@ from stratopt.v1.parameter_package_pb2 import ParameterPackage
 from stratopt.v1.policy_pb2 import Policy
 from stratopt.v1.sealed_holdout_pb2 import SealedHoldout
 from stratopt.v1.system_service_pb2 import GetMetricsResponse, GetServerInfoResponse
+from stratopt_client._advisor import Advisor
 from stratopt_client._approvals import Approvals, Criteria
 from stratopt_client._loop import BackgroundLoop
 from stratopt_client._options import DecisionFilter, PackageFilter
@@ -121,6 +123,40 @@ class SyncApprovals:
     def signing_key(self) -> GetSigningKeyResponse:
         """Return the public key that verifies this server's packages."""
         return self._loop.run(self._approvals.signing_key())
+
+
+class SyncAdvisor:
+    """Advice of a server."""
+
+    def __init__(self, loop: BackgroundLoop, advisor: Advisor) -> None:
+        """Nothing is called yet."""
+        self._loop = loop
+        self._advisor = advisor
+
+    def explain_backtest(self, backtest_id: str, *, language: str | None = None) -> Advice:
+        """Explain a succeeded backtest in "english" or "chinese"."""
+        return self._loop.run(self._advisor.explain_backtest(backtest_id, language=language))
+
+    def explain_decision(self, decision_id: str, *, language: str | None = None) -> Advice:
+        """Explain a decision in "english" or "chinese"."""
+        return self._loop.run(self._advisor.explain_decision(decision_id, language=language))
+
+    def propose_search(
+        self,
+        *,
+        backtest_id: str | None = None,
+        optimization_id: str | None = None,
+        language: str | None = None,
+        request_id: str | None = None,
+    ) -> Advice:
+        """Propose what to search after a succeeded backtest or optimization; name one of them."""
+        work = self._advisor.propose_search(
+            backtest_id=backtest_id,
+            optimization_id=optimization_id,
+            language=language,
+            request_id=request_id,
+        )
+        return self._loop.run(work)
 
 
 class SyncSystem:

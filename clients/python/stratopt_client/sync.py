@@ -33,7 +33,7 @@ from stratopt_client._options import (
 )
 from stratopt_client._params import ParamRanges, Params
 from stratopt_client._strategies import Strategies
-from stratopt_client._sync_approvals import SyncApprovals, SyncSystem
+from stratopt_client._sync_approvals import SyncAdvisor, SyncApprovals, SyncSystem
 from stratopt_client._sync_handles import SyncBacktestHandle, SyncOptimizationHandle, SyncPager
 
 __all__ = ["SyncBacktestHandle", "SyncClient", "SyncOptimizationHandle", "SyncPager"]
@@ -214,6 +214,7 @@ class SyncClient:
         self.backtests = SyncBacktests(self._loop, self._client.backtests)
         self.optimizations = SyncOptimizations(self._loop, self._client.optimizations)
         self.approvals = SyncApprovals(self._loop, self._client.approvals)
+        self.advisor = SyncAdvisor(self._loop, self._client.advisor)
         self.system = SyncSystem(self._loop, self._client.system)
 
     def __enter__(self) -> Self:

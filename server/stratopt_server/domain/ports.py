@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stratopt_server.domain.advice import Advice
 from stratopt_server.domain.decisions import Decision, DecisionOutcome, ParameterPackage, Place
 from stratopt_server.domain.jobs import (
     BacktestResult,
@@ -346,6 +347,18 @@ class SealStore(Protocol):
         ...
 
 
+class AdviceStore(Protocol):
+    """Advice that was given, with what a model was told and what it said."""
+
+    def add(self, advice: Advice) -> None:
+        """Store a new one."""
+        ...
+
+    def get(self, advice_id: str) -> Advice | None:
+        """Return it, or None if there is none of that id."""
+        ...
+
+
 class ReportOrder(Enum):
     """What a list of reports is ordered by."""
 
@@ -539,6 +552,11 @@ class Storage(Protocol):
     @property
     def ledger(self) -> Ledger:
         """Distinct trials ever made."""
+        ...
+
+    @property
+    def advice(self) -> AdviceStore:
+        """Advice."""
         ...
 
     @property

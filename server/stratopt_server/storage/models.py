@@ -304,6 +304,22 @@ class SealedHoldoutRow(peewee.Model):
         table_name = "sealed_holdouts"
 
 
+class AdviceRow(peewee.Model):
+    """A piece of advice."""
+
+    id = peewee.CharField(primary_key=True)
+    kind = peewee.CharField()
+    subject_id = peewee.CharField()
+    source = peewee.CharField()
+    document = JsonField()
+    created_at = UtcField()
+
+    class Meta:
+        """The advice."""
+
+        table_name = "advice"
+
+
 class DecisionRow(peewee.Model):
     """A decision."""
 

@@ -6,6 +6,7 @@ import peewee
 
 from stratopt_server.domain.jobs import JobKind
 from stratopt_server.domain.ports import Counts
+from stratopt_server.storage.advice import SqlAdviceStore
 from stratopt_server.storage.database import connect, migrate
 from stratopt_server.storage.decisions import SqlDecisionStore, SqlPackageStore
 from stratopt_server.storage.jobs import SqlJobStore
@@ -26,6 +27,7 @@ class SqlStorage:
         self.jobs = SqlJobStore(database)
         self.trials = SqlTrialStore(database)
         self.ledger = SqlLedger(database)
+        self.advice = SqlAdviceStore(database)
         self.seals = SqlSealStore(database, self.ledger)
         self.reports = SqlReportStore(database)
         self.decisions = SqlDecisionStore(database)

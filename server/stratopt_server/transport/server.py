@@ -7,6 +7,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from stratopt.v1 import (
+    advisor_service_pb2,
+    advisor_service_pb2_grpc,
     approval_service_pb2,
     approval_service_pb2_grpc,
     backtest_service_pb2,
@@ -21,6 +23,7 @@ from stratopt.v1 import (
     system_service_pb2_grpc,
 )
 from stratopt_server.settings import Settings
+from stratopt_server.transport.advisor_service import AdvisorServicer
 from stratopt_server.transport.approval_service import ApprovalServicer
 from stratopt_server.transport.backtest_service import BacktestServicer
 from stratopt_server.transport.errors import ErrorInterceptor
@@ -43,6 +46,7 @@ class Servicers:
     backtests: BacktestServicer
     optimizations: OptimizationServicer
     approvals: ApprovalServicer
+    advisor: AdvisorServicer
     system: SystemServicer
 
 
@@ -113,6 +117,7 @@ def _add(server: aio.Server, servicers: Servicers) -> tuple[str, ...]:
     backtest_service_pb2_grpc.add_BacktestServiceServicer_to_server(servicers.backtests, server)
     optimization_service_pb2_grpc.add_OptimizationServiceServicer_to_server(servicers.optimizations, server)
     approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server(servicers.approvals, server)
+    advisor_service_pb2_grpc.add_AdvisorServiceServicer_to_server(servicers.advisor, server)
     system_service_pb2_grpc.add_SystemServiceServicer_to_server(servicers.system, server)
     files = (
         strategy_service_pb2,
@@ -120,6 +125,7 @@ def _add(server: aio.Server, servicers: Servicers) -> tuple[str, ...]:
         backtest_service_pb2,
         optimization_service_pb2,
         approval_service_pb2,
+        advisor_service_pb2,
         system_service_pb2,
     )
     return tuple(service.full_name for file in files for service in file.DESCRIPTOR.services_by_name.values())

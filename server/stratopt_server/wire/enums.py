@@ -1,6 +1,7 @@
 """Domain words <-> proto enums. An unknown or unspecified word on the way in is told apart by the caller."""
 
 from stratopt.v1 import (
+    advice_pb2,
     backtest_service_pb2,
     dataset_pb2,
     decision_pb2,
@@ -13,6 +14,7 @@ from stratopt.v1 import (
     sealed_holdout_pb2,
     system_service_pb2,
 )
+from stratopt_server.domain.advice import AdviceKind, AdviceSource, Language
 from stratopt_server.domain.decisions import DecisionOutcome, GateKind, GateResult, ReviewWord
 from stratopt_server.domain.evidence import EvidenceSource, SealState
 from stratopt_server.domain.goals import Target
@@ -144,6 +146,19 @@ SEAL_STATE = {
     SealState.UNOPENED: sealed_holdout_pb2.SEAL_STATE_UNOPENED,
     SealState.TESTED: sealed_holdout_pb2.SEAL_STATE_TESTED,
     SealState.SPENT: sealed_holdout_pb2.SEAL_STATE_SPENT,
+}
+ADVICE_LANGUAGE = {
+    Language.ENGLISH: advice_pb2.ADVICE_LANGUAGE_ENGLISH,
+    Language.CHINESE: advice_pb2.ADVICE_LANGUAGE_CHINESE,
+}
+ADVICE_KIND = {
+    AdviceKind.EXPLAIN_BACKTEST: advice_pb2.ADVICE_KIND_EXPLAIN_BACKTEST,
+    AdviceKind.EXPLAIN_DECISION: advice_pb2.ADVICE_KIND_EXPLAIN_DECISION,
+    AdviceKind.PROPOSE_SEARCH: advice_pb2.ADVICE_KIND_PROPOSE_SEARCH,
+}
+ADVICE_SOURCE = {
+    AdviceSource.RULES: advice_pb2.ADVICE_SOURCE_RULES,
+    AdviceSource.MODEL: advice_pb2.ADVICE_SOURCE_MODEL,
 }
 EVIDENCE_SOURCE = {
     EvidenceSource.OPTIMIZATION: decision_pb2.EVIDENCE_SOURCE_OPTIMIZATION,

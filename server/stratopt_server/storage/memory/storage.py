@@ -4,6 +4,7 @@ from collections import Counter
 
 from stratopt_server.domain.jobs import JobKind
 from stratopt_server.domain.ports import Counts
+from stratopt_server.storage.memory.advice import MemoryAdviceStore
 from stratopt_server.storage.memory.catalog import MemoryDatasetStore, MemoryRequestLog, MemoryStrategyStore
 from stratopt_server.storage.memory.decisions import MemoryDecisionStore, MemoryPackageStore
 from stratopt_server.storage.memory.jobs import MemoryJobStore
@@ -24,6 +25,7 @@ class MemoryStorage(Memory):
         self.jobs = MemoryJobStore(self)
         self.trials = MemoryTrialStore(self)
         self.ledger = MemoryLedger(self)
+        self.advice = MemoryAdviceStore(self)
         self.seals = MemorySealStore(self)
         self.reports = MemoryReportStore(self)
         self.decisions = MemoryDecisionStore(self)

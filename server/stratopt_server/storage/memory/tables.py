@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import wraps
 from typing import Any, Protocol, TypeVar
 
+from stratopt_server.domain.advice import Advice
 from stratopt_server.domain.decisions import Decision, ParameterPackage
 from stratopt_server.domain.jobs import Job, JobEvent
 from stratopt_server.domain.ledger import LedgerTrial
@@ -52,6 +53,7 @@ class Tables:
     trials: dict[str, dict[int, StoredTrial]] = field(default_factory=dict)
     lineages: dict[str, str] = field(default_factory=dict)
     ledger: dict[LedgerMarket, dict[bytes, LedgerTrial]] = field(default_factory=dict)
+    advice: dict[str, Advice] = field(default_factory=dict)
     seals: dict[str, SealedHoldout] = field(default_factory=dict)
     reports: dict[str, tuple[Report, str]] = field(default_factory=dict)
     report_jobs: dict[str, tuple[Job, datetime]] = field(default_factory=dict)
