@@ -297,6 +297,15 @@ def test_approval_says_what_was_measured(http: httpx.Client, report_id: str) -> 
     word = {"word": "approved", "reviewer": "ada"}
     nobody = http.post(f"/api/decisions/{said['decision_id']}/review", json=word)
     assert (nobody.status_code, nobody.json()["reason"]) == (409, "DECISION_ASKS_NOBODY")
+    told = http.post("/api/advisor/explain", json={"decision_id": said["decision_id"]}).json()
+    assert (told["source"], told["subject_id"]) == ("rules", said["decision_id"])
+    words = http.post("/api/advisor/explain", json={"backtest_id": report_id, "language": "chinese"}).json()
+    assert "夏普比率" in words["text"]
+    both = http.post("/api/advisor/explain", json={"backtest_id": "bt_1", "decision_id": "dec_1"})
+    assert (both.status_code, both.json()["reason"]) == (422, "EXACTLY_ONE")
+    proposed = http.post("/api/advisor/propose", json={"backtest_id": report_id}).json()
+    assert proposed["param_ranges"]["fast_period"]["min"] >= 1
+    assert proposed["experiments"][0]["params"]["fast_period"] == 6
     policies = http.get("/api/policies").json()["policies"]
     assert policies[0]["is_default"] is True
     assert http.get("/api/policies/default/v1").json() == policies[0]

@@ -1,6 +1,7 @@
 """The stores in memory keep every promise of the ports."""
 
 import pytest
+import storage_contract_advice as advice
 import storage_contract_catalog as catalog
 import storage_contract_decisions as decisions
 import storage_contract_jobs as jobs
@@ -53,6 +54,10 @@ class TestLedger(ledger.LedgerContract):
 
 class TestSeals(seals.SealStoreContract):
     """Sealed holdouts in memory."""
+
+
+class TestAdvice(advice.AdviceStoreContract):
+    """Advice in memory."""
 
 
 class TestReports(reports.ReportStoreContract):

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import storage_contract_advice as advice
 import storage_contract_catalog as catalog
 import storage_contract_decisions as decisions
 import storage_contract_jobs as jobs
@@ -68,6 +69,10 @@ class TestLedger(ledger.LedgerContract):
 
 class TestSeals(seals.SealStoreContract):
     """Sealed holdouts in SQLite."""
+
+
+class TestAdvice(advice.AdviceStoreContract):
+    """Advice in SQLite."""
 
 
 class TestReports(reports.ReportStoreContract):

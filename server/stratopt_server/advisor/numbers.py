@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from stratopt_server.domain.advice import Fact
 
-NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?|[-+]?\.\d+")
+NUMBER = re.compile(r"([-+]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?|[-+]?\.\d+)(\s*(?:%|per ?cent))?")
 SPELLED = re.compile(
     r"\b(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|dozen)\w*\b"
     r"|[〇零一二三四五六七八九十百千万亿两]{2,}|[百千万]分之",
@@ -23,10 +23,16 @@ def foreign_numbers(text: str, facts: Mapping[str, Fact]) -> list[str]:
     A fraction may be quoted in per cent, and without its sign. Numbers inside texts of facts are facts too.
     """
     plain = _plain(text)
-    known = sorted(set(_known(facts.values())))
+    figures = [abs(float(fact)) for fact in facts.values() if _is_figure(fact)]
+    quoted = [number for fact in facts.values() if isinstance(fact, str) for number in _inside(fact)]
+    known = figures + quoted
+    in_per_cent = [100 * figure for figure in figures] + quoted
     strange = [found.group() for found in SPELLED.finditer(plain)]
-    numbers = [found.group() for found in NUMBER.finditer(plain)]
-    return strange + [number for number in numbers if not _is_known(number, known)]
+    for found in NUMBER.finditer(plain):
+        number, per_cent = found.groups()
+        if not _is_known(number, in_per_cent if per_cent else known):
+            strange.append(number)
+    return strange
 
 
 def _plain(text: str) -> str:
@@ -34,25 +40,19 @@ def _plain(text: str) -> str:
     return unicodedata.normalize("NFKC", text).translate(MINUSES)
 
 
-def _known(facts: Iterable[Fact]) -> Iterable[float]:
-    for fact in facts:
-        if isinstance(fact, bool):
-            continue
-        values = [float(fact)] if isinstance(fact, int | float) else _inside(fact)
-        for value in values:
-            yield abs(value)
-            yield abs(value) * 100
+def _is_figure(fact: Fact) -> bool:
+    return isinstance(fact, int | float) and not isinstance(fact, bool)
 
 
 def _inside(text: str) -> list[float]:
-    return [_value(found.group()) for found in NUMBER.finditer(_plain(text))]
+    return [abs(_value(found.group(1))) for found in NUMBER.finditer(_plain(text))]
 
 
 def _value(written: str) -> float:
     return float(written.replace(",", ""))
 
 
-def _is_known(written: str, known: list[float]) -> bool:
+def _is_known(written: str, known: Iterable[float]) -> bool:
     value = abs(_value(written))
     mantissa, _, exponent = written.replace(",", "").lower().partition("e")
     decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)

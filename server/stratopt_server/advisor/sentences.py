@@ -5,7 +5,7 @@ from stratopt_server.domain.advice import Language
 ENGLISH = {
     "backtest": "{strategy_id} on {symbol} returned {total_return__percent} with a Sharpe ratio of "
     "{sharpe_ratio}.",
-    "risk": "Its deepest drawdown was {max_drawdown__percent}, and one bad day in twenty lost more than "
+    "risk": "Its deepest drawdown was {max_drawdown__percent}, and its bad days lost more than "
     "{var_95__percent}.",
     "trades": "It made {trade_count} round trips, of which {win_rate__percent} won.",
     "costs": "It paid {fees_paid} in fees.",

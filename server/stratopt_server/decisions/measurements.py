@@ -86,7 +86,11 @@ def dsr(evidence: Evidence) -> Measurement:
     if found is None:
         return _absent("Trials were not counted when this evidence was gathered: approve again.")
     if found.dsr is None:
-        why = "the daily returns do not vary" if found.daily is None else "too few trials have a Sharpe ratio"
+        why = (
+            "the daily returns do not vary"
+            if found.daily is None
+            else ("too few of them have a Sharpe ratio to be compared: run those that were only proposed")
+        )
         return _absent(f"Of {found.trials:,} trials: {why}.")
     best = "" if found.expected_maximum is None else f"{found.expected_maximum:.2f}"
     text = (
