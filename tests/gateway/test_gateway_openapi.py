@@ -35,6 +35,8 @@ ROUTES = {
     "/api/strategies/{strategy_id}": {"get", "put", "delete"},
     "/api/strategies/approve": {"post"},
     "/api/decisions/{decision_id}": {"get"},
+    "/api/decisions/{decision_id}/html": {"get"},
+    "/api/optimization/{optimization_id}/html": {"get"},
     "/api/decisions/{decision_id}/reevaluate": {"post"},
     "/api/decisions/{decision_id}/review": {"post"},
     "/api/advisor/explain": {"post"},

@@ -297,6 +297,9 @@ def test_approval_says_what_was_measured(http: httpx.Client, report_id: str) -> 
     word = {"word": "approved", "reviewer": "ada"}
     nobody = http.post(f"/api/decisions/{said['decision_id']}/review", json=word)
     assert (nobody.status_code, nobody.json()["reason"]) == (409, "DECISION_ASKS_NOBODY")
+    page = http.get(f"/api/decisions/{said['decision_id']}/html")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "psr_oos" in page.text
     told = http.post("/api/advisor/explain", json={"decision_id": said["decision_id"]}).json()
     assert (told["source"], told["subject_id"]) == ("rules", said["decision_id"])
     words = http.post("/api/advisor/explain", json={"backtest_id": report_id, "language": "chinese"}).json()

@@ -1,11 +1,12 @@
 """`stratopt decision`: look at decisions, judge them by other policies, review those that ask for it."""
 
+import asyncio
 from typing import Annotated, Literal
 
 import typer
 from rich.text import Text
 
-from stratopt_cli._arguments import Json, Server, examples
+from stratopt_cli._arguments import Html, Json, Server, examples
 from stratopt_cli._parse import criteria
 from stratopt_cli._render_decision import decision_views, decisions_table
 from stratopt_cli._session import EXIT_REFUSED, session_of
@@ -32,16 +33,25 @@ PolicyName = Annotated[
 ]
 
 
-@app.command("show", epilog=examples("stratopt decision show dec_1m83w2wbg8y3q3mda"))
+@app.command("show", epilog=examples("stratopt decision show dec_1m83w2wbg8y3q3mda --html decision.html"))
 def show(
-    context: typer.Context, decision: DecisionId, *, server: Server = None, as_json: Json = False
+    context: typer.Context,
+    decision: DecisionId,
+    *,
+    html: Html = None,
+    server: Server = None,
+    as_json: Json = False,
 ) -> None:
-    """Show one decision with every gate."""
+    """Show one decision with every gate; with --html write its page, with pictures, to a file."""
     session = session_of(context, server, as_json)
 
     async def work() -> None:
         async with Client(session.server) as client:
             found = await client.approvals.decision(decision)
+            if html is not None:
+                page = await client.approvals.decision_html(decision)
+                await asyncio.to_thread(html.write_text, page, encoding="utf-8")
+                session.note(f"page: {html}")
         session.show(to_dict(found), *decision_views(found))
 
     session.run(work())

@@ -1,5 +1,6 @@
 """`stratopt optimize`: search the parameters of a strategy, and steer searches."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -7,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from stratopt.v1.optimization_pb2 import Optimization
-from stratopt_cli._arguments import FixedValues, Json, Ranges, Server, Strategy, Symbol, examples
+from stratopt_cli._arguments import FixedValues, Html, Json, Ranges, Server, Strategy, Symbol, examples
 from stratopt_cli._follow import follow_optimization
 from stratopt_cli._parse import params, ranges
 from stratopt_cli._render_search import optimization_views, state_line, trials_table
@@ -70,14 +71,23 @@ def run_command(
 
 @app.command("show", epilog=examples("stratopt optimize show opt_1m83w2wbg8y3q3mda"))
 def show_command(
-    context: typer.Context, search_id: SearchId, *, server: Server = None, as_json: Json = False
+    context: typer.Context,
+    search_id: SearchId,
+    *,
+    html: Html = None,
+    server: Server = None,
+    as_json: Json = False,
 ) -> None:
-    """Show a search as it stands."""
+    """Show a search as it stands; with --html write its page, with pictures, to a file once it succeeded."""
     session = session_of(context, server, as_json)
 
     async def work() -> None:
         async with Client(session.server) as client:
             found = await client.optimizations.get(search_id)
+            if html is not None:
+                page = await client.optimizations.handle(search_id).report_html()
+                await asyncio.to_thread(html.write_text, page, encoding="utf-8")
+                session.note(f"page: {html}")
             session.show(to_dict(found), *optimization_views(found), state_line(found))
 
     session.run(work())

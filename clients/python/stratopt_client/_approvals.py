@@ -7,6 +7,7 @@ from typing import Unpack
 from stratopt.v1.approval_service_pb2 import (
     ApproveStrategyRequest,
     ApproveStrategyResponse,
+    GetDecisionReportRequest,
     GetDecisionRequest,
     GetParameterPackageRequest,
     GetPolicyRequest,
@@ -179,6 +180,11 @@ class Approvals:
         """Return one decision; NotFound if there is none of that id."""
         request = GetDecisionRequest(**texts({"decision_id": decision_id}))
         return (await self._connection.call(self._stub.GetDecision, request)).decision
+
+    async def decision_html(self, decision_id: str) -> str:
+        """Return the page of one decision: pictures and a table of every gate."""
+        request = GetDecisionReportRequest(**texts({"decision_id": decision_id}))
+        return (await self._connection.call(self._stub.GetDecisionReport, request)).html
 
     def decisions(self, **wanted: Unpack[DecisionFilter]) -> Pager[Decision]:
         """Return the decisions that fit, newest first: iterate with `async for`, or take pages."""

@@ -9,6 +9,7 @@ from stratopt.v1.optimization_service_pb2 import (
     CancelOptimizationRequest,
     ExportTrialsRequest,
     ExtendOptimizationRequest,
+    GetOptimizationReportRequest,
     GetOptimizationRequest,
     ListOptimizationsRequest,
     ListTrialsRequest,
@@ -54,6 +55,11 @@ class OptimizationHandle:
         """Return the optimization as it stands, with the best trial so far."""
         request = GetOptimizationRequest(optimization_id=self.id)
         return (await self._connection.call(self._stub.GetOptimization, request)).optimization
+
+    async def report_html(self) -> str:
+        """Return the page of a succeeded search: what it found, and how much of that may be chance."""
+        request = GetOptimizationReportRequest(optimization_id=self.id)
+        return (await self._connection.call(self._stub.GetOptimizationReport, request)).html
 
     async def result(self, *, timeout: float | None = None) -> Optimization:  # noqa: ASYNC109 - it is told apart below
         """Wait until it succeeded and return it, with its best trial and what that did out of sample.

@@ -108,6 +108,10 @@ class SyncApprovals:
         """Return one decision; NotFound if there is none of that id."""
         return self._loop.run(self._approvals.decision(decision_id))
 
+    def decision_html(self, decision_id: str) -> str:
+        """Return the page of one decision: pictures and a table of every gate."""
+        return self._loop.run(self._approvals.decision_html(decision_id))
+
     def decisions(self, **wanted: Unpack[DecisionFilter]) -> SyncPager[Decision]:
         """Return the decisions that fit, newest first."""
         return SyncPager(self._loop, self._approvals.decisions(**wanted))

@@ -91,6 +91,10 @@ class SyncOptimizationHandle:
         """Return the optimization as it stands, with the best trial so far."""
         return self._loop.run(self._handle.get())
 
+    def report_html(self) -> str:
+        """Return the page of a succeeded search."""
+        return self._loop.run(self._handle.report_html())
+
     def result(self, *, timeout: float | None = None) -> Optimization:
         """Wait until it succeeded and return it; raises as OptimizationHandle.result does."""
         return self._loop.run(self._handle.result(timeout=timeout))

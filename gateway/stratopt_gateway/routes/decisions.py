@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path
+from fastapi.responses import HTMLResponse
 
 from stratopt_gateway.dependencies import ClientOf
 from stratopt_gateway.json_body import StrictRoute
@@ -23,6 +24,18 @@ DecisionId = Annotated[str, Path(description="Id of a decision.", examples=["dec
 async def get_decision(client: ClientOf, decision_id: DecisionId) -> Decision:
     """Return it with its gates and everything it rests on."""
     return Decision.of(await client.approvals.decision(decision_id))
+
+
+@router.get(
+    "/decisions/{decision_id}/html",
+    operation_id="getDecisionHtml",
+    summary="Return one decision as a page",
+    response_class=HTMLResponse,
+    responses=problems(404, 422) | {200: {"description": "One self-contained page, made by the server."}},
+)
+async def get_decision_html(client: ClientOf, decision_id: DecisionId) -> HTMLResponse:
+    """Return pictures and a table of every gate."""
+    return HTMLResponse(await client.approvals.decision_html(decision_id))
 
 
 @router.post(

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from fastapi.responses import StreamingResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 
 from stratopt_gateway.dependencies import ClientOf
 from stratopt_gateway.openapi import problems
@@ -32,6 +32,19 @@ WindowQuery = Annotated[
     Query(description="Only trials of this window's search; not given: of the search for the best.", ge=0),
 ]
 FormatQuery = Annotated[Literal["csv", "parquet"], Query(description="How the file is written.")]
+
+
+@router.get(
+    "/{optimization_id}/html",
+    operation_id="getOptimizationHtml",
+    summary="Return a succeeded optimization as a page",
+    response_class=HTMLResponse,
+    responses=problems(404, 409, 422)
+    | {200: {"description": "One self-contained page, made by the server."}},
+)
+async def get_optimization_html(client: ClientOf, optimization_id: OptimizationId) -> HTMLResponse:
+    """Return what it found, and how much of that may be chance, in pictures."""
+    return HTMLResponse(await client.optimizations.handle(optimization_id).report_html())
 
 
 @router.get(

@@ -8,6 +8,7 @@ from stratopt.v1 import approval_service_pb2 as pb
 from stratopt.v1.approval_service_pb2_grpc import ApprovalServiceServicer
 from stratopt_server.decisions.signing import SigningKey
 from stratopt_server.domain.errors import Violations
+from stratopt_server.pages.decision import decision_page
 from stratopt_server.relay.publisher import Publisher
 from stratopt_server.usecases.approvals import Approvals, Verdict
 from stratopt_server.usecases.reviews import Reviews
@@ -132,6 +133,13 @@ class ApprovalServicer(ApprovalServiceServicer):
         """Return one decision."""
         decision = await self._thread.run(self._approvals.decision, request.decision_id)
         return pb.GetDecisionResponse(decision=decision_to_proto(decision))
+
+    async def GetDecisionReport(
+        self, request: pb.GetDecisionReportRequest, context: Any
+    ) -> pb.GetDecisionReportResponse:
+        """Return the page of one decision."""
+        decision = await self._thread.run(self._approvals.decision, request.decision_id)
+        return pb.GetDecisionReportResponse(html=decision_page(decision))
 
     async def ListDecisions(self, request: pb.ListDecisionsRequest, context: Any) -> pb.ListDecisionsResponse:
         """Return a page of decisions."""

@@ -7,9 +7,11 @@ from typing import Any
 
 from stratopt.v1 import optimization_service_pb2 as pb
 from stratopt.v1.optimization_service_pb2_grpc import OptimizationServiceServicer
-from stratopt_server.domain.errors import Violations
-from stratopt_server.domain.jobs import JobKind
+from stratopt_server.domain.errors import Violations, WrongStatus
+from stratopt_server.domain.jobs import JobKind, JobStatus, OptimizationResult
+from stratopt_server.domain.runs import OptimizationSpec
 from stratopt_server.market.formats import TableFormat
+from stratopt_server.pages.search import search_page
 from stratopt_server.transport.spool import spool_folder
 from stratopt_server.usecases.estimating import Estimating
 from stratopt_server.usecases.jobs import Jobs
@@ -77,6 +79,17 @@ class OptimizationServicer(OptimizationServiceServicer):
         """Return one optimization."""
         job = await self._thread.run(self._jobs.get, JobKind.OPTIMIZATION, request.optimization_id)
         return pb.GetOptimizationResponse(optimization=optimization_to_proto(job))
+
+    async def GetOptimizationReport(
+        self, request: pb.GetOptimizationReportRequest, context: Any
+    ) -> pb.GetOptimizationReportResponse:
+        """Return the page of a succeeded optimization."""
+        job = await self._thread.run(self._jobs.get, JobKind.OPTIMIZATION, request.optimization_id)
+        if job.status is not JobStatus.SUCCEEDED:
+            raise WrongStatus("optimization", job.id, status=job.status.value, wanted="succeeded")
+        assert isinstance(job.spec, OptimizationSpec), "an optimization has an OptimizationSpec"
+        assert isinstance(job.result, OptimizationResult), "a succeeded search has its result"
+        return pb.GetOptimizationReportResponse(html=search_page(job, job.spec, job.result))
 
     async def ListOptimizations(
         self, request: pb.ListOptimizationsRequest, context: Any

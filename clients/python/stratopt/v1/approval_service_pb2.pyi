@@ -579,6 +579,50 @@ class GetDecisionResponse(_message.Message):
 Global___GetDecisionResponse: _TypeAlias = GetDecisionResponse  # noqa: Y015
 
 @_typing.final
+class GetDecisionReportRequest(_message.Message):
+    """Whose page to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_ID_FIELD_NUMBER: _builtins.int
+    decision_id: _builtins.str
+    """Required. The decision's id."""
+    def __init__(
+        self,
+        *,
+        decision_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_id", b"decision_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDecisionReportRequest: _TypeAlias = GetDecisionReportRequest  # noqa: Y015
+
+@_typing.final
+class GetDecisionReportResponse(_message.Message):
+    """The page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HTML_FIELD_NUMBER: _builtins.int
+    html: _builtins.str
+    """One HTML file that needs no network and runs no script."""
+    def __init__(
+        self,
+        *,
+        html: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["html", b"html"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDecisionReportResponse: _TypeAlias = GetDecisionReportResponse  # noqa: Y015
+
+@_typing.final
 class ListDecisionsRequest(_message.Message):
     """Which page of decisions to return."""
 

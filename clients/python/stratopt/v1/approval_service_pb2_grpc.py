@@ -80,6 +80,11 @@ class ApprovalServiceStub:
                 request_serializer=stratopt_dot_v1_dot_approval__service__pb2.GetDecisionRequest.SerializeToString,
                 response_deserializer=stratopt_dot_v1_dot_approval__service__pb2.GetDecisionResponse.FromString,
                 _registered_method=True)
+        self.GetDecisionReport = channel.unary_unary(
+                '/stratopt.v1.ApprovalService/GetDecisionReport',
+                request_serializer=stratopt_dot_v1_dot_approval__service__pb2.GetDecisionReportRequest.SerializeToString,
+                response_deserializer=stratopt_dot_v1_dot_approval__service__pb2.GetDecisionReportResponse.FromString,
+                _registered_method=True)
         self.ListDecisions = channel.unary_unary(
                 '/stratopt.v1.ApprovalService/ListDecisions',
                 request_serializer=stratopt_dot_v1_dot_approval__service__pb2.ListDecisionsRequest.SerializeToString,
@@ -177,6 +182,13 @@ class ApprovalServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDecisionReport(self, request, context):
+        """Returns the page of one decision: pictures and a table of every gate. NOT_FOUND likewise.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListDecisions(self, request, context):
         """Lists decisions, newest first, a page at a time.
         """
@@ -252,6 +264,11 @@ def add_ApprovalServiceServicer_to_server(servicer, server):
                     servicer.GetDecision,
                     request_deserializer=stratopt_dot_v1_dot_approval__service__pb2.GetDecisionRequest.FromString,
                     response_serializer=stratopt_dot_v1_dot_approval__service__pb2.GetDecisionResponse.SerializeToString,
+            ),
+            'GetDecisionReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDecisionReport,
+                    request_deserializer=stratopt_dot_v1_dot_approval__service__pb2.GetDecisionReportRequest.FromString,
+                    response_serializer=stratopt_dot_v1_dot_approval__service__pb2.GetDecisionReportResponse.SerializeToString,
             ),
             'ListDecisions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDecisions,
@@ -518,6 +535,33 @@ class ApprovalService:
             '/stratopt.v1.ApprovalService/GetDecision',
             stratopt_dot_v1_dot_approval__service__pb2.GetDecisionRequest.SerializeToString,
             stratopt_dot_v1_dot_approval__service__pb2.GetDecisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDecisionReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stratopt.v1.ApprovalService/GetDecisionReport',
+            stratopt_dot_v1_dot_approval__service__pb2.GetDecisionReportRequest.SerializeToString,
+            stratopt_dot_v1_dot_approval__service__pb2.GetDecisionReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,8 @@ class ApprovalServiceStub:
     """Returns one policy. NOT_FOUND if there is none of that name."""
     GetDecision: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.GetDecisionRequest, _approval_service_pb2.GetDecisionResponse]
     """Returns one decision. NOT_FOUND if there is none of that id."""
+    GetDecisionReport: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.GetDecisionReportRequest, _approval_service_pb2.GetDecisionReportResponse]
+    """Returns the page of one decision: pictures and a table of every gate. NOT_FOUND likewise."""
     ListDecisions: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.ListDecisionsRequest, _approval_service_pb2.ListDecisionsResponse]
     """Lists decisions, newest first, a page at a time."""
     GetParameterPackage: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.GetParameterPackageRequest, _approval_service_pb2.GetParameterPackageResponse]
@@ -143,6 +145,14 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_approval_service_pb2.GetDecisionRequest, _abc.Awaitable[_approval_service_pb2.GetDecisionResponse]],
     ) -> _abc.Awaitable[_approval_service_pb2.GetDecisionResponse]:
         """Returns one decision. NOT_FOUND if there is none of that id."""
+
+    @_abc_1.abstractmethod
+    def GetDecisionReport(
+        self,
+        request: _approval_service_pb2.GetDecisionReportRequest,
+        context: _aio.ServicerContext[_approval_service_pb2.GetDecisionReportRequest, _abc.Awaitable[_approval_service_pb2.GetDecisionReportResponse]],
+    ) -> _abc.Awaitable[_approval_service_pb2.GetDecisionReportResponse]:
+        """Returns the page of one decision: pictures and a table of every gate. NOT_FOUND likewise."""
 
     @_abc_1.abstractmethod
     def ListDecisions(

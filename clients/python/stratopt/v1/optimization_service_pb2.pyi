@@ -805,3 +805,47 @@ class ExportTrialsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExportTrialsResponse: _TypeAlias = ExportTrialsResponse  # noqa: Y015
+
+@_typing.final
+class GetOptimizationReportRequest(_message.Message):
+    """Whose page to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPTIMIZATION_ID_FIELD_NUMBER: _builtins.int
+    optimization_id: _builtins.str
+    """Required. The optimization's id."""
+    def __init__(
+        self,
+        *,
+        optimization_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["optimization_id", b"optimization_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOptimizationReportRequest: _TypeAlias = GetOptimizationReportRequest  # noqa: Y015
+
+@_typing.final
+class GetOptimizationReportResponse(_message.Message):
+    """The page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HTML_FIELD_NUMBER: _builtins.int
+    html: _builtins.str
+    """One HTML file that needs no network and runs no script."""
+    def __init__(
+        self,
+        *,
+        html: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["html", b"html"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOptimizationReportResponse: _TypeAlias = GetOptimizationReportResponse  # noqa: Y015

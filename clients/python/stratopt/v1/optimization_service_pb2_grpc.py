@@ -45,6 +45,11 @@ class OptimizationServiceStub:
                 request_serializer=stratopt_dot_v1_dot_optimization__service__pb2.GetOptimizationRequest.SerializeToString,
                 response_deserializer=stratopt_dot_v1_dot_optimization__service__pb2.GetOptimizationResponse.FromString,
                 _registered_method=True)
+        self.GetOptimizationReport = channel.unary_unary(
+                '/stratopt.v1.OptimizationService/GetOptimizationReport',
+                request_serializer=stratopt_dot_v1_dot_optimization__service__pb2.GetOptimizationReportRequest.SerializeToString,
+                response_deserializer=stratopt_dot_v1_dot_optimization__service__pb2.GetOptimizationReportResponse.FromString,
+                _registered_method=True)
         self.ListOptimizations = channel.unary_unary(
                 '/stratopt.v1.OptimizationService/ListOptimizations',
                 request_serializer=stratopt_dot_v1_dot_optimization__service__pb2.ListOptimizationsRequest.SerializeToString,
@@ -101,6 +106,14 @@ class OptimizationServiceServicer:
 
     def GetOptimization(self, request, context):
         """Returns one optimization. NOT_FOUND if there is none of that id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOptimizationReport(self, request, context):
+        """Returns the page of a succeeded optimization: what it found and how much of that may be chance, in
+        pictures. NOT_FOUND if there is none of that id, FAILED_PRECONDITION for one that has not succeeded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -179,6 +192,11 @@ def add_OptimizationServiceServicer_to_server(servicer, server):
                     servicer.GetOptimization,
                     request_deserializer=stratopt_dot_v1_dot_optimization__service__pb2.GetOptimizationRequest.FromString,
                     response_serializer=stratopt_dot_v1_dot_optimization__service__pb2.GetOptimizationResponse.SerializeToString,
+            ),
+            'GetOptimizationReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOptimizationReport,
+                    request_deserializer=stratopt_dot_v1_dot_optimization__service__pb2.GetOptimizationReportRequest.FromString,
+                    response_serializer=stratopt_dot_v1_dot_optimization__service__pb2.GetOptimizationReportResponse.SerializeToString,
             ),
             'ListOptimizations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOptimizations,
@@ -276,6 +294,33 @@ class OptimizationService:
             '/stratopt.v1.OptimizationService/GetOptimization',
             stratopt_dot_v1_dot_optimization__service__pb2.GetOptimizationRequest.SerializeToString,
             stratopt_dot_v1_dot_optimization__service__pb2.GetOptimizationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOptimizationReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stratopt.v1.OptimizationService/GetOptimizationReport',
+            stratopt_dot_v1_dot_optimization__service__pb2.GetOptimizationReportRequest.SerializeToString,
+            stratopt_dot_v1_dot_optimization__service__pb2.GetOptimizationReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

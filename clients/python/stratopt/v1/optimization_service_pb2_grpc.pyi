@@ -22,6 +22,10 @@ class OptimizationServiceStub:
     """
     GetOptimization: _aio.UnaryUnaryMultiCallable[_optimization_service_pb2.GetOptimizationRequest, _optimization_service_pb2.GetOptimizationResponse]
     """Returns one optimization. NOT_FOUND if there is none of that id."""
+    GetOptimizationReport: _aio.UnaryUnaryMultiCallable[_optimization_service_pb2.GetOptimizationReportRequest, _optimization_service_pb2.GetOptimizationReportResponse]
+    """Returns the page of a succeeded optimization: what it found and how much of that may be chance, in
+    pictures. NOT_FOUND if there is none of that id, FAILED_PRECONDITION for one that has not succeeded.
+    """
     ListOptimizations: _aio.UnaryUnaryMultiCallable[_optimization_service_pb2.ListOptimizationsRequest, _optimization_service_pb2.ListOptimizationsResponse]
     """Lists optimizations, newest first, a page at a time."""
     WatchOptimization: _aio.UnaryStreamMultiCallable[_optimization_service_pb2.WatchOptimizationRequest, _optimization_service_pb2.WatchOptimizationResponse]
@@ -69,6 +73,16 @@ class OptimizationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_optimization_service_pb2.GetOptimizationRequest, _abc.Awaitable[_optimization_service_pb2.GetOptimizationResponse]],
     ) -> _abc.Awaitable[_optimization_service_pb2.GetOptimizationResponse]:
         """Returns one optimization. NOT_FOUND if there is none of that id."""
+
+    @_abc_1.abstractmethod
+    def GetOptimizationReport(
+        self,
+        request: _optimization_service_pb2.GetOptimizationReportRequest,
+        context: _aio.ServicerContext[_optimization_service_pb2.GetOptimizationReportRequest, _abc.Awaitable[_optimization_service_pb2.GetOptimizationReportResponse]],
+    ) -> _abc.Awaitable[_optimization_service_pb2.GetOptimizationReportResponse]:
+        """Returns the page of a succeeded optimization: what it found and how much of that may be chance, in
+        pictures. NOT_FOUND if there is none of that id, FAILED_PRECONDITION for one that has not succeeded.
+        """
 
     @_abc_1.abstractmethod
     def ListOptimizations(

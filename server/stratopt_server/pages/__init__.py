@@ -1,0 +1,1 @@
+"""Pages that show decisions and searches: one file each, without script, network or font of its own."""
