@@ -4,7 +4,7 @@ from stratopt_server.domain.decisions import Decision, Gate
 from stratopt_server.domain.evidence import Evidence, EvidenceSource
 from stratopt_server.domain.metrics import Metrics
 from stratopt_server.pages import evidence as pictures
-from stratopt_server.pages.frame import cell, headline, number, page, paragraph, percent, table
+from stratopt_server.pages.frame import NOT_DEFINED, cell, headline, number, page, paragraph, percent, table
 
 WORDS = {"approve": "approved", "review": "needs review", "reject": "rejected"}
 RUNS = (
@@ -82,8 +82,8 @@ def _gate(gate: Gate) -> list[str]:
         cell(gate.criterion),
         cell(gate.kind.value),
         cell(result.replace("_", " "), result),
-        cell(gate.measured or "\N{EN DASH}"),
-        cell(gate.wanted),
+        cell(gate.measured or NOT_DEFINED, "wrap"),
+        cell(gate.wanted, "wrap"),
         cell(gate.explanation, "words"),
     ]
 

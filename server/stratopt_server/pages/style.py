@@ -39,5 +39,5 @@ th:first-child, td:first-child { text-align: left; }
 .passed { color: var(--up); } .failed, .not_computable { color: var(--down); font-weight: 600; }
 .warning, .review { color: var(--b); font-weight: 600; } .not_applicable { color: var(--soft); }
 .verdict { display: inline-block; padding: 2px 12px; border-radius: 999px; background: var(--card); }
-td.words { text-align: left; white-space: normal; }
+td.words { text-align: left; white-space: normal; min-width: 320px; } td.wrap { white-space: normal; }
 """
