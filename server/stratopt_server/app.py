@@ -124,34 +124,18 @@ class House:
         self._optimizations = Optimizations(
             self._jobs, runs, storage.trials, set_seconds=self.estimating.set_seconds, settings=settings
         )
-        policies = open_policies(settings)
-        packaging = Packaging(storage, key=SigningKey.open(settings.signing_key_path), catalog=self._catalog)
-        self._seals = SealedHoldouts(
-            storage, slices, self._launcher, repeats=repeats, thread=thread, clock=clock, ids=ids
-        )
-        self._approvals = Approvals(
+        self._desk = Desk(
+            settings,
             storage,
             self._jobs,
-            gatherer=self._launcher,
-            policies=policies,
-            packaging=packaging,
-            seals=self._seals,
+            launcher=self._launcher,
+            slices=slices,
+            catalog=self._catalog,
             repeats=repeats,
             thread=thread,
             clock=clock,
             ids=ids,
         )
-        self._advising = Advising(
-            storage,
-            make_advisor(settings),
-            self._catalog,
-            repeats=repeats,
-            thread=thread,
-            clock=clock,
-            ids=ids,
-        )
-        self._reviews = Reviews(storage, packaging, policies, repeats=repeats, clock=clock)
-        self._key = packaging.key
         self.publisher = Publisher(storage.packages, thread, clock, bind=settings.relay_bind)
         self._watching = Watching(
             self._jobs, storage.jobs, hub, thread, beat_seconds=settings.watch_heartbeat_seconds
@@ -207,14 +191,14 @@ class House:
                 data_dir=self._settings.data_dir,
             ),
             approvals=ApprovalServicer(
-                self._approvals,
-                self._reviews,
-                self._seals,
-                self._key,
+                self._desk.approvals,
+                self._desk.reviews,
+                self._desk.seals,
+                self._desk.key,
                 publisher=self.publisher,
                 thread=thread,
             ),
-            advisor=AdvisorServicer(self._advising),
+            advisor=AdvisorServicer(self._desk.advising),
             system=SystemServicer(self._system, self._jobs, self.publisher, thread),
         )
 
@@ -227,6 +211,47 @@ class House:
         self._watching.close()
         await server.stop(STOP_SECONDS)
         await self.publisher.stop()
+
+
+class Desk:
+    """Everything about decisions, wired."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        storage: SqlStorage,
+        jobs: Jobs,
+        *,
+        launcher: ProcessLauncher,
+        slices: SliceFinder,
+        catalog: Catalog,
+        repeats: Repeats,
+        thread: StorageThread,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        policies = open_policies(settings)
+        self.key = SigningKey.open(settings.signing_key_path)
+        packaging = Packaging(storage, key=self.key, catalog=catalog)
+        self.seals = SealedHoldouts(
+            storage, slices, launcher, repeats=repeats, thread=thread, clock=clock, ids=ids
+        )
+        self.approvals = Approvals(
+            storage,
+            jobs,
+            gatherer=launcher,
+            policies=policies,
+            packaging=packaging,
+            seals=self.seals,
+            repeats=repeats,
+            thread=thread,
+            clock=clock,
+            ids=ids,
+        )
+        self.reviews = Reviews(storage, packaging, policies, repeats=repeats, clock=clock)
+        self.advising = Advising(
+            storage, make_advisor(settings), catalog, repeats=repeats, thread=thread, clock=clock, ids=ids
+        )
 
 
 def make_advisor(settings: Settings) -> Advisor:

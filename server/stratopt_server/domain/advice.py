@@ -109,3 +109,15 @@ class Advisor(Protocol):
     async def propose(self, subject: Subject) -> Advised:
         """Propose ranges and experiments."""
         ...
+
+
+class AdviceStore(Protocol):
+    """Advice that was given, with what a model was told and what it said."""
+
+    def add(self, advice: Advice) -> None:
+        """Store a new one."""
+        ...
+
+    def get(self, advice_id: str) -> Advice | None:
+        """Return it, or None if there is none of that id."""
+        ...

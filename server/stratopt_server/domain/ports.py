@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stratopt_server.domain.advice import Advice
+from stratopt_server.domain.advice import AdviceStore
 from stratopt_server.domain.decisions import Decision, DecisionOutcome, ParameterPackage, Place
 from stratopt_server.domain.jobs import (
     BacktestResult,
@@ -344,18 +344,6 @@ class SealStore(Protocol):
 
     def page(self, page: Page) -> list[SealedHoldout]:
         """Return a page of them, spent ones too, newest first."""
-        ...
-
-
-class AdviceStore(Protocol):
-    """Advice that was given, with what a model was told and what it said."""
-
-    def add(self, advice: Advice) -> None:
-        """Store a new one."""
-        ...
-
-    def get(self, advice_id: str) -> Advice | None:
-        """Return it, or None if there is none of that id."""
         ...
 
 
