@@ -49,7 +49,7 @@ from stratopt_server.usecases.runs import RunResolver
 from stratopt_server.usecases.seals import SealedHoldouts
 from stratopt_server.usecases.slices import SliceFinder
 from stratopt_server.usecases.strategies import Strategies
-from stratopt_server.usecases.system import System
+from stratopt_server.usecases.system import Part, System
 from stratopt_server.usecases.threads import StorageThread
 from stratopt_server.usecases.watching import Watching
 
@@ -137,9 +137,8 @@ class House:
             ids=ids,
         )
         self.publisher = Publisher(storage.packages, thread, clock, bind=settings.relay_bind)
-        self._watching = Watching(
-            self._jobs, storage.jobs, hub, thread, beat_seconds=settings.watch_heartbeat_seconds
-        )
+        beat = settings.watch_heartbeat_seconds
+        self._watching = Watching(self._jobs, storage.jobs, hub, thread, beat_seconds=beat)
         self.runner = Runner(
             storage,
             self._launcher,
@@ -155,10 +154,14 @@ class House:
         self._system = System(
             storage,
             clock,
-            parts=lambda: [self.publisher.part(), *self.templates.parts()],
+            parts=self._parts,
             jobs_running=lambda: self.runner.running,
             jobs_running_max=settings.jobs_running_max,
         )
+
+    def _parts(self) -> list[Part]:
+        """How every part of the server is."""
+        return [self.publisher.part(), *self.templates.parts()]
 
     def _template_ready(self, speeds: Speeds) -> None:
         """Have the queue looked at; the runner is made after the templates that ask for it."""
