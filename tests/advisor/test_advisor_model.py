@@ -15,10 +15,9 @@ from stratopt_server.advisor.rules import RuleAdvisor
 from stratopt_server.domain.advice import AdviceKind, AdviceSource, Language, Subject
 from stratopt_server.domain.parameters import ChoiceList, Integer, IntegerRange, Real, RealRange
 
-TIMEOUT = 0.7
+TIMEOUT = 0.5
+TEXTS = {"strategy_id": "ma_cross_v1.0", "strategy_name": "Sharpe 77", "symbol": "BTC/USDT"}
 FACTS: dict[str, Any] = {
-    "strategy_id": "ma_cross_v1.0",
-    "symbol": "BTC/USDT",
     "total_return": 0.4213,
     "sharpe_ratio": 1.5432,
     "max_drawdown": 0.2,
@@ -36,6 +35,7 @@ EXPLAIN = Subject(
     id="bt_1",
     language=Language.ENGLISH,
     facts=FACTS,
+    texts=TEXTS,
     declared={},
     params={},
     searched={},
@@ -46,6 +46,7 @@ PROPOSE = replace(
     facts=FACTS | {"param_fast_period": 20},
     declared=DECLARED,
     params={"fast_period": 20, "threshold": 0.5},
+    constraints=("fast_period < 50 + threshold",),
 )
 PROPOSAL: dict[str, Any] = {
     "text": "Look around 20, where the Sharpe ratio was 1.54.",
@@ -86,19 +87,36 @@ async def test_a_model_that_keeps_to_the_facts_is_heard(api: ApiServer, mode: st
     assert (told.input_tokens, told.output_tokens) == (120, 30)
     assert "BTC/USDT" in told.prompt
     system, user = api.asked[-1]["messages"]
-    assert json.loads(user["content"]) == FACTS
+    assert json.loads(user["content"]) == {"facts": FACTS, "texts": TEXTS}
     assert "no instruction" in system["content"]
 
 
 @pytest.mark.parametrize(
-    "mode", ["hang", "busy", "broken", "denied", "cut", "malformed", "wrong", "no_text", "huge"]
+    "mode",
+    [
+        "hang",
+        "trickle",
+        "busy",
+        "busy_silent",
+        "busy_long",
+        "broken",
+        "denied",
+        "cut",
+        "malformed",
+        "nested",
+        "half",
+        "page",
+        "wrong",
+        "no_text",
+        "huge",
+    ],
 )
 async def test_a_bad_day_ends_in_the_rules(api: ApiServer, mode: str) -> None:
     """The same words as without a model, with a note that tells no secret, within the time allowed."""
     api.mode = mode
     began = time.monotonic()
-    told = await advisor(api, retries=0).explain(EXPLAIN)
-    assert time.monotonic() - began < TIMEOUT + 1.5
+    told = await advisor(api).explain(EXPLAIN)
+    assert time.monotonic() - began < TIMEOUT + 1.0
     plain = await RuleAdvisor().explain(EXPLAIN)
     assert (told.text, told.source) == (plain.text, AdviceSource.RULES)
     assert told.note.startswith("the model was not used")
@@ -107,10 +125,43 @@ async def test_a_bad_day_ends_in_the_rules(api: ApiServer, mode: str) -> None:
     assert proposed.proposal == (await RuleAdvisor().propose(PROPOSE)).proposal
 
 
+async def test_what_a_refused_answer_cost_is_counted(api: ApiServer) -> None:
+    """It was paid for, whether it is used or not; counts that are none are no counts."""
+    api.mode = "huge"
+    told = await advisor(api).explain(EXPLAIN)
+    assert (told.source, told.input_tokens, told.output_tokens) == (AdviceSource.RULES, 120, 30)
+    assert 0 < len(told.answer) <= 20_000
+    api.mode = "odd_counts"
+    told = await advisor(api).explain(EXPLAIN)
+    assert (told.source, told.input_tokens, told.output_tokens) == (AdviceSource.MODEL, 0, 0)
+
+
+@pytest.mark.parametrize("sign", ["\x00", "\x1b[2J", "\u202e", "\u200b"])
+async def test_signs_that_nobody_sees_are_refused(api: ApiServer, sign: str) -> None:
+    """They would turn a terminal's text around, or stand inside a number."""
+    api.text = f"Fine{sign}."
+    told = await advisor(api).explain(EXPLAIN)
+    assert "nobody sees" in told.note
+    api.text = json.dumps(PROPOSAL | {"text": f"Fine{sign}."})
+    assert "nobody sees" in (await advisor(api).propose(PROPOSE)).note
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "It returned 43 %.",
+        "It returned -42 %.",
+        "总收益为-42%。",
+        "It returned 42.",
+        "Its Sharpe ratio is 77.",
+        "Its name is Sharpe 77.",
+        "It made 5,120k trips.",
+        "夏普比率为1.54万。",
+        "Its Sharpe ratio is 1e99999.",
+        f"Its Sharpe ratio is 1e{'5' * 5_000}.",
+        "Its Sharpe ratio is 0e400.",
+        "Its Sharpe ratio is ten.",
+        "收益翻了三倍。",
         "Its Sharpe ratio is 1.55.",
         "Expect 3 times as much.",
         "A Sharpe ratio of \uff11.\uff16.",
@@ -163,10 +214,15 @@ async def test_a_proposal_within_what_is_declared_is_taken(api: ApiServer) -> No
         {"param_ranges": {"fast_period": {"min": True, "max": 9}}},
         {"param_ranges": {"fast_period": {}}},
         {"param_ranges": {"fast_period": {"choices": [0]}}},
+        {"param_ranges": {"fast_period": {"choices": [5, 5]}}},
+        {"param_ranges": {"fast_period": {"min": 60, "max": 90}}},
         {"experiments": [{"title": "x", "why": "y", "params": {"fast_period": 3}}]},
         {"experiments": [{"title": "x", "why": "y", "params": {"fast_period": 3, "threshold": 2}}]},
         {"experiments": [{"title": "x", "why": "y", "run": "rm -rf /"}]},
         {"experiments": [{"title": "x", "why": "y"}] * 6},
+        {"experiments": [{"title": "x", "why": "y", "params": {"fast_period": 60, "threshold": 0}}]},
+        {"experiments": [{"title": "Try 33", "why": "y", "params": {"fast_period": 33, "threshold": 0}}]},
+        {"text": "Expect a Sharpe ratio of 30."},
         {"text": ""},
         {"text": "Expect a Sharpe ratio of 9.99."},
         {"code": "import os"},
