@@ -136,6 +136,16 @@ async def test_what_a_refused_answer_cost_is_counted(api: ApiServer) -> None:
     assert (told.source, told.input_tokens, told.output_tokens) == (AdviceSource.MODEL, 0, 0)
 
 
+async def test_another_language_than_asked_for_is_refused(api: ApiServer) -> None:
+    """In either direction; names stay as they are."""
+    chinese = replace(EXPLAIN, language=Language.CHINESE)
+    for text, fits in (("It fell by 20 %.", EXPLAIN), ("ma_cross_v1.0 的最大回撤为20%。", chinese)):
+        api.text = text
+        for subject in (EXPLAIN, chinese):
+            told = await advisor(api).explain(subject)
+            assert (told.source is AdviceSource.MODEL) is (subject is fits), told.note
+
+
 @pytest.mark.parametrize("sign", ["\x00", "\x1b[2J", "\u202e", "\u200b"])
 async def test_signs_that_nobody_sees_are_refused(api: ApiServer, sign: str) -> None:
     """They would turn a terminal's text around, or stand inside a number."""

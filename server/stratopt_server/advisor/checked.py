@@ -10,7 +10,7 @@ from stratopt_server.advisor.numbers import foreign_numbers
 from stratopt_server.advisor.prompts import data_of, instructions
 from stratopt_server.advisor.rules import RuleAdvisor
 from stratopt_server.advisor.schema import UnfitProposal, read_proposal
-from stratopt_server.domain.advice import AdviceSource, Advised, Proposal, Subject
+from stratopt_server.domain.advice import AdviceSource, Advised, Language, Proposal, Subject
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,12 @@ def _heard(asked: Advised, answer: Completion) -> Advised:
     )
 
 
+def _is_chinese(text: str) -> bool:
+    """Tell whether at least a quarter of its letters are; names stay Latin."""
+    letters = [sign for sign in text if sign.isalpha()]
+    return 4 * sum("\u4e00" <= letter <= "\u9fff" for letter in letters) >= len(letters)
+
+
 def _is_hidden(sign: str) -> bool:
     """Tell of controls, invisible signs and such that turn the direction of others."""
     return sign not in "\n\t" and unicodedata.category(sign) in HIDDEN
@@ -86,4 +92,6 @@ def _read(subject: Subject, answer: Completion) -> tuple[str, Proposal | None]:
     if strange:
         shown = ", ".join(number[:20] for number in strange[:NUMBERS_SHOWN_MAX])
         raise UnfitProposal(f"it quotes what it was not given ({shown})")
+    if _is_chinese(text) is not (subject.language is Language.CHINESE):
+        raise UnfitProposal("it is not in the language asked for")
     return text, proposal
