@@ -1,5 +1,6 @@
 """An HTTP server that speaks the chat completions API, on good days and on bad ones."""
 
+import gzip
 import json
 import threading
 import time
@@ -16,6 +17,8 @@ class ApiServer:
     def __init__(self) -> None:
         self.mode = "good"
         self.text = "It is fine."
+        self.sent = 0
+        """Bytes of endless answers."""
         self.asked: list[dict[str, Any]] = []
         outer = self
 
@@ -59,7 +62,7 @@ class ApiServer:
         handler.close_connection = True
 
     def _busy(self, handler: BaseHTTPRequestHandler) -> None:
-        self._answer(handler, {"error": {"message": "slow down"}}, status=429, **{"Retry-After": "0"})
+        self._answer(handler, {"error": {"message": "slow down"}}, status=429, **{"Retry-After": "0.01"})
 
     def _busy_long(self, handler: BaseHTTPRequestHandler) -> None:
         self._answer(handler, {"error": {"message": "come back"}}, status=429, **{"Retry-After": "30"})
@@ -112,6 +115,22 @@ class ApiServer:
     def _odd_counts(self, handler: BaseHTTPRequestHandler) -> None:
         counts = {"prompt_tokens": "many", "completion_tokens": -1}
         self._answer(handler, self._completion(self.text) | {"usage": counts})
+
+    def _endless(self, handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.end_headers()
+        part = b" " * 100_000
+        try:
+            while True:
+                handler.wfile.write(part)
+                self.sent += len(part)
+        except OSError:
+            handler.close_connection = True
+
+    def _packed(self, handler: BaseHTTPRequestHandler) -> None:
+        packed = gzip.compress(json.dumps(self._completion("word " * 1_000_000)).encode())
+        self._send(handler, packed, status=200, **{"Content-Encoding": "gzip"})
 
     def _trickle(self, handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)

@@ -2,7 +2,8 @@
 
 import json
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -10,12 +11,13 @@ from api_server import ApiServer
 
 from stratopt_server.advisor.breaker import Breaker
 from stratopt_server.advisor.checked import CheckedAdvisor
-from stratopt_server.advisor.model import GroqModel, ModelSettings
+from stratopt_server.advisor.model import Completion, GroqModel, ModelSettings
 from stratopt_server.advisor.rules import RuleAdvisor
 from stratopt_server.domain.advice import AdviceKind, AdviceSource, Language, Subject
 from stratopt_server.domain.parameters import ChoiceList, Integer, IntegerRange, Real, RealRange
 
-TIMEOUT = 0.5
+PATIENCE, TIMEOUT = 10.0, 0.4
+"""Seconds: where an answer comes however busy the machine is, and where none does."""
 TEXTS = {"strategy_id": "ma_cross_v1.0", "strategy_name": "Sharpe 77", "symbol": "BTC/USDT"}
 FACTS: dict[str, Any] = {
     "total_return": 0.4213,
@@ -59,7 +61,12 @@ PROPOSAL: dict[str, Any] = {
 
 
 def advisor(
-    api: ApiServer, *, retries: int = 1, failures: int = 3, now: Any = time.monotonic
+    api: ApiServer,
+    *,
+    timeout: float = PATIENCE,
+    retries: int = 1,
+    failures: int = 3,
+    now: Callable[[], float] = time.monotonic,
 ) -> CheckedAdvisor:
     """An advisor that asks that server."""
     model = GroqModel(
@@ -67,13 +74,33 @@ def advisor(
             api_key="secret",
             base_url=api.url,
             model="m",
-            timeout_seconds=TIMEOUT,
+            timeout_seconds=timeout,
             retries_max=retries,
             answer_bytes_max=20_000,
             answer_tokens_max=500,
         )
     )
     return CheckedAdvisor(model, RuleAdvisor(), Breaker(failures, 30.0, now))
+
+
+@dataclass
+class Sayer:
+    """A model that always says the same, where it does not matter how the answer comes."""
+
+    text: str
+    name: str = "m"
+
+    async def complete(self, system: str, user: str, *, as_json: bool) -> Completion:
+        """Answer."""
+        assert system
+        assert user
+        assert as_json in (True, False)
+        return Completion(self.text, 120, 30)
+
+
+def saying(text: str) -> CheckedAdvisor:
+    """An advisor whose model says that."""
+    return CheckedAdvisor(Sayer(text), RuleAdvisor(), Breaker(3, 30.0, time.monotonic))
 
 
 @pytest.mark.parametrize("mode", ["good", "slow", "busy_once"])
@@ -92,37 +119,49 @@ async def test_a_model_that_keeps_to_the_facts_is_heard(api: ApiServer, mode: st
 
 
 @pytest.mark.parametrize(
-    "mode",
+    ("mode", "retries", "why"),
     [
-        "hang",
-        "trickle",
-        "busy",
-        "busy_silent",
-        "busy_long",
-        "broken",
-        "denied",
-        "cut",
-        "malformed",
-        "nested",
-        "half",
-        "page",
-        "wrong",
-        "no_text",
-        "huge",
+        ("hang", 1, "no answer within 0.4 s"),
+        ("trickle", 1, "no answer within 0.4 s"),
+        ("busy_long", 1, "no answer within 0.4 s"),
+        ("busy", 0, "status 429"),
+        ("busy_silent", 0, "status 429"),
+        ("broken", 0, "status 500"),
+        ("denied", 0, "status 401"),
+        ("cut", 0, "cannot be reached or understood"),
+        ("packed", 0, "cannot be reached or understood"),
+        ("malformed", 0, "malformed"),
+        ("nested", 0, "malformed"),
+        ("half", 0, "malformed"),
+        ("page", 0, "malformed"),
+        ("wrong", 0, "malformed"),
+        ("no_text", 0, "malformed"),
+        ("huge", 0, "has 100,000 bytes, at most 20,000"),
     ],
 )
-async def test_a_bad_day_ends_in_the_rules(api: ApiServer, mode: str) -> None:
+async def test_a_bad_day_ends_in_the_rules(api: ApiServer, mode: str, retries: int, why: str) -> None:
     """The same words as without a model, with a note that tells no secret, within the time allowed."""
     api.mode = mode
+    asking = advisor(api, timeout=TIMEOUT if retries else PATIENCE, retries=retries)
     began = time.monotonic()
-    told = await advisor(api).explain(EXPLAIN)
+    told = await asking.explain(EXPLAIN)
     assert time.monotonic() - began < TIMEOUT + 1.0
     plain = await RuleAdvisor().explain(EXPLAIN)
     assert (told.text, told.source) == (plain.text, AdviceSource.RULES)
     assert told.note.startswith("the model was not used")
+    assert why in told.note
     assert "secret" not in told.note
-    proposed = await advisor(api, retries=0).propose(PROPOSE)
+    proposed = await asking.propose(PROPOSE)
     assert proposed.proposal == (await RuleAdvisor().propose(PROPOSE)).proposal
+
+
+async def test_an_answer_without_end_is_not_read_to_it(api: ApiServer) -> None:
+    """Not more than a few megabytes, which the sockets hold, are ever sent."""
+    api.mode = "endless"
+    told = await advisor(api, retries=0).explain(EXPLAIN)
+    assert told.note.startswith("the model was not used")
+    assert "no answer within" not in told.note
+    assert 0 < api.sent < 20_000_000
 
 
 async def test_what_a_refused_answer_cost_is_counted(api: ApiServer) -> None:
@@ -131,29 +170,31 @@ async def test_what_a_refused_answer_cost_is_counted(api: ApiServer) -> None:
     told = await advisor(api).explain(EXPLAIN)
     assert (told.source, told.input_tokens, told.output_tokens) == (AdviceSource.RULES, 120, 30)
     assert 0 < len(told.answer) <= 20_000
-    api.mode = "odd_counts"
+    api.mode, api.text = "good", "It returned 43 %."
+    told = await advisor(api).explain(EXPLAIN)
+    assert (told.source, told.input_tokens, told.answer) == (AdviceSource.RULES, 120, api.text)
+    assert "quotes what it was not given (43 %)" in told.note
+    api.mode, api.text = "odd_counts", "It is fine."
     told = await advisor(api).explain(EXPLAIN)
     assert (told.source, told.input_tokens, told.output_tokens) == (AdviceSource.MODEL, 0, 0)
 
 
-async def test_another_language_than_asked_for_is_refused(api: ApiServer) -> None:
+async def test_another_language_than_asked_for_is_refused() -> None:
     """In either direction; names stay as they are."""
     chinese = replace(EXPLAIN, language=Language.CHINESE)
     for text, fits in (("It fell by 20 %.", EXPLAIN), ("ma_cross_v1.0 的最大回撤为20%。", chinese)):
-        api.text = text
         for subject in (EXPLAIN, chinese):
-            told = await advisor(api).explain(subject)
+            told = await saying(text).explain(subject)
             assert (told.source is AdviceSource.MODEL) is (subject is fits), told.note
 
 
 @pytest.mark.parametrize("sign", ["\x00", "\x1b[2J", "\u202e", "\u200b"])
-async def test_signs_that_nobody_sees_are_refused(api: ApiServer, sign: str) -> None:
+async def test_signs_that_nobody_sees_are_refused(sign: str) -> None:
     """They would turn a terminal's text around, or stand inside a number."""
-    api.text = f"Fine{sign}."
-    told = await advisor(api).explain(EXPLAIN)
+    told = await saying(f"Fine{sign}.").explain(EXPLAIN)
     assert "nobody sees" in told.note
-    api.text = json.dumps(PROPOSAL | {"text": f"Fine{sign}."})
-    assert "nobody sees" in (await advisor(api).propose(PROPOSE)).note
+    proposal = json.dumps(PROPOSAL | {"text": f"Fine{sign}."})
+    assert "nobody sees" in (await saying(proposal).propose(PROPOSE)).note
 
 
 @pytest.mark.parametrize(
@@ -181,10 +222,9 @@ async def test_signs_that_nobody_sees_are_refused(api: ApiServer, sign: str) -> 
         "It made 5,121 trips.",
     ],
 )
-async def test_a_number_it_was_not_given_is_rejected(api: ApiServer, text: str) -> None:
+async def test_a_number_it_was_not_given_is_rejected(text: str) -> None:
     """In digits of any script, or in words; what it said is kept, and not shown."""
-    api.text = text
-    told = await advisor(api).explain(EXPLAIN)
+    told = await saying(text).explain(EXPLAIN)
     assert told.source is AdviceSource.RULES
     assert "quotes what it was not given" in told.note
     assert told.answer == text
@@ -238,20 +278,18 @@ async def test_a_proposal_within_what_is_declared_is_taken(api: ApiServer) -> No
         {"code": "import os"},
     ],
 )
-async def test_a_proposal_that_does_not_fit_is_rejected(api: ApiServer, change: dict[str, Any]) -> None:
+async def test_a_proposal_that_does_not_fit_is_rejected(change: dict[str, Any]) -> None:
     """Unknown parameters, values beyond their bounds, other shapes and foreign numbers: the rules propose."""
-    api.text = json.dumps(PROPOSAL | change)
-    told = await advisor(api).propose(PROPOSE)
+    told = await saying(json.dumps(PROPOSAL | change)).propose(PROPOSE)
     assert told.source is AdviceSource.RULES
     assert told.note.startswith("the model's answer was rejected")
     assert told.proposal == (await RuleAdvisor().propose(PROPOSE)).proposal
 
 
 @pytest.mark.parametrize("text", ["no JSON", "[]", "3", '{"text": 1}', "[" * 5_000, '{"text": NaN}'])
-async def test_an_answer_that_is_no_proposal_is_rejected(api: ApiServer, text: str) -> None:
+async def test_an_answer_that_is_no_proposal_is_rejected(text: str) -> None:
     """Whatever it is."""
-    api.text = text
-    told = await advisor(api).propose(PROPOSE)
+    told = await saying(text).propose(PROPOSE)
     assert told.source is AdviceSource.RULES
     assert told.note
 

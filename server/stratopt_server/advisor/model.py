@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import groq
 
+from stratopt_server.advisor.bounded import PLAIN, read_only_so_far
+
 TEMPERATURE = 0.0
 TOKENS_MAX = 1_000_000_000
 """More cannot be a count of one answer."""
@@ -68,6 +70,8 @@ class GroqModel:
             base_url=settings.base_url,
             timeout=settings.timeout_seconds,
             max_retries=settings.retries_max,
+            default_headers={"Accept-Encoding": PLAIN},
+            http_client=groq.DefaultAsyncHttpxClient(event_hooks={"response": [read_only_so_far]}),
         )
 
     @property
