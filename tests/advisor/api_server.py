@@ -1,12 +1,14 @@
 """An HTTP server that speaks the chat completions API, on good days and on bad ones."""
 
+import gzip
 import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-HANG_SECONDS = 1.5
+HANG_SECONDS = 1.0
+TRICKLE_SECONDS = 0.1
 
 
 class ApiServer:
@@ -15,6 +17,8 @@ class ApiServer:
     def __init__(self) -> None:
         self.mode = "good"
         self.text = "It is fine."
+        self.sent = 0
+        """Bytes of endless answers."""
         self.asked: list[dict[str, Any]] = []
         outer = self
 
@@ -58,7 +62,13 @@ class ApiServer:
         handler.close_connection = True
 
     def _busy(self, handler: BaseHTTPRequestHandler) -> None:
-        self._answer(handler, {"error": {"message": "slow down"}}, status=429, **{"Retry-After": "0"})
+        self._answer(handler, {"error": {"message": "slow down"}}, status=429, **{"Retry-After": "0.01"})
+
+    def _busy_long(self, handler: BaseHTTPRequestHandler) -> None:
+        self._answer(handler, {"error": {"message": "come back"}}, status=429, **{"Retry-After": "30"})
+
+    def _busy_silent(self, handler: BaseHTTPRequestHandler) -> None:
+        self._answer(handler, {"error": {"message": "slow down"}}, status=429)
 
     def _busy_once(self, handler: BaseHTTPRequestHandler) -> None:
         if len(self.asked) == 1:
@@ -93,6 +103,48 @@ class ApiServer:
         found["choices"][0]["message"]["content"] = None
         self._answer(handler, found)
 
+    def _nested(self, handler: BaseHTTPRequestHandler) -> None:
+        self._send(handler, b"[" * 100_000, status=200)
+
+    def _half(self, handler: BaseHTTPRequestHandler) -> None:
+        self._answer(handler, self._completion("half a character: \ud800"))
+
+    def _page(self, handler: BaseHTTPRequestHandler) -> None:
+        self._send(handler, b"<html>sign in</html>", status=200, content_type="text/html")
+
+    def _odd_counts(self, handler: BaseHTTPRequestHandler) -> None:
+        counts = {"prompt_tokens": "many", "completion_tokens": -1}
+        self._answer(handler, self._completion(self.text) | {"usage": counts})
+
+    def _endless(self, handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.end_headers()
+        part = b" " * 100_000
+        try:
+            while True:
+                handler.wfile.write(part)
+                self.sent += len(part)
+        except OSError:
+            handler.close_connection = True
+
+    def _packed(self, handler: BaseHTTPRequestHandler) -> None:
+        packed = gzip.compress(json.dumps(self._completion("word " * 1_000_000)).encode())
+        self._send(handler, packed, status=200, **{"Content-Encoding": "gzip"})
+
+    def _trickle(self, handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        for _ in range(int(HANG_SECONDS / TRICKLE_SECONDS)):
+            try:
+                handler.wfile.write(b" ")
+                handler.wfile.flush()
+            except OSError:
+                return
+            time.sleep(TRICKLE_SECONDS)
+
     def _huge(self, handler: BaseHTTPRequestHandler) -> None:
         self._answer(handler, self._completion("word " * 20_000))
 
@@ -112,9 +164,17 @@ class ApiServer:
     ) -> None:
         self._send(handler, json.dumps(document).encode(), status=status, **headers)
 
-    def _send(self, handler: BaseHTTPRequestHandler, body: bytes, *, status: int, **headers: str) -> None:
+    def _send(
+        self,
+        handler: BaseHTTPRequestHandler,
+        body: bytes,
+        *,
+        status: int,
+        content_type: str = "application/json",
+        **headers: str,
+    ) -> None:
         handler.send_response(status)
-        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Type", content_type)
         handler.send_header("Content-Length", str(len(body)))
         for name, value in headers.items():
             handler.send_header(name, value)

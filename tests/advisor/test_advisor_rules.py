@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_advisor_model import EXPLAIN, FACTS, PROPOSE
+from test_advisor_model import EXPLAIN, FACTS, PROPOSE, TEXTS
 
 from stratopt_server.advisor.numbers import foreign_numbers
 from stratopt_server.advisor.rules import RuleAdvisor
@@ -23,21 +23,45 @@ def test_rounded_facts_are_known(values: list[float], decimals: int) -> None:
     for value in values:
         shown = [f"{value:.{decimals}f}", f"{value:,.{decimals}f}", f"{abs(value):.{decimals}f}"]
         shown += [f"{value * 100:.{decimals}f} %", f"{value:.{decimals}%}"]
-        assert foreign_numbers(" and ".join(shown), facts) == []
+        assert foreign_numbers(" and ".join(shown), facts, {}) == []
 
 
 @given(figures, st.floats(1.5, 10))
 def test_other_numbers_are_foreign(value: float, factor: float) -> None:
     """A number that no fact rounds to is named."""
     other = f"{abs(value) * factor * 1000 + 7.123:.3f}"
-    assert foreign_numbers(f"about {other}", {"a": value}) == [other]
+    assert foreign_numbers(f"about {other}", {"a": value}, {}) == [other]
 
 
-def test_numbers_inside_texts_are_known() -> None:
-    """Names and dates hold numbers too."""
-    facts = {"strategy_id": "grid_v1.2", "start_date": "2024-01-31T00:00:00"}
-    assert foreign_numbers("grid_v1.2 from 2024-01-31 on", facts) == []
-    assert foreign_numbers("grid_v1.3", facts) == ["1.3"]
+def test_numbers_inside_texts_of_facts_are_known() -> None:
+    """The server's own words hold numbers too; per cent there are per cent, and dates may be written out."""
+    facts = {"start_date": "2024-01-31 00:00:00", "reason": "dsr is 0.31, wanted >= 0.95; 20 % is too much."}
+    assert foreign_numbers("From 2024-01-31 on dsr is 0.31 (31 %), and 20 %.", facts, {}) == []
+    assert foreign_numbers("From 2025-01-31 on dsr is 20", facts, {}) == ["2025", "20"]
+
+
+def test_names_are_said_as_a_whole() -> None:
+    """What others call things holds no facts; a name is one word that begins with a letter, or a symbol."""
+    facts = {"var_95": 0.03, "timeframe": "15m"}
+    texts = {"strategy_id": "grid_v1.2", "strategy_name": "Sharpe 9", "symbol": "1INCH/USDT", "note": "99k"}
+    assert foreign_numbers("grid_v1.2在1INCH/USDT,15m: var_95 is 3 %.", facts, texts) == []
+    assert foreign_numbers("grid_v1.3", facts, texts) == ["1.3"]
+    assert foreign_numbers("Sharpe 9", facts, texts) == ["9"]
+    assert foreign_numbers("It made 99k.", facts, texts) == ["99k"]
+
+
+@given(st.binary(min_size=32, max_size=32), figures)
+def test_a_hash_knows_no_number(content: bytes, value: float) -> None:
+    """Digits inside of one are no numbers, and none of them is without end."""
+    other = f"{abs(value) + 7.123:.3f}"
+    assert foreign_numbers(f"about {other}", {"a": value, "hash": f"x{content.hex()}"}, {}) == [other]
+
+
+@given(st.text(max_size=60))
+def test_whatever_is_said_is_read(text: str) -> None:
+    """No text breaks the check, and without facts no digit passes."""
+    found = foreign_numbers(text, {}, {})
+    assert found or not any(sign.isascii() and sign.isdigit() for sign in text)
 
 
 @pytest.mark.parametrize("language", Language)
@@ -45,16 +69,47 @@ async def test_rules_quote_only_facts(language: Language) -> None:
     """Their own words pass the check that a model's must pass."""
     told = await RuleAdvisor().explain(replace(EXPLAIN, language=language))
     assert "42.1%" in told.text
-    assert foreign_numbers(told.text, FACTS) == []
+    assert foreign_numbers(told.text, FACTS, TEXTS) == []
 
 
 async def test_what_is_not_known_is_left_out() -> None:
     """A sentence without its fact is not said, and nothing is made up."""
-    few = {"strategy_id": "a", "symbol": "A/B", "policy": "default/v1", "outcome": "reject", "reason": "No."}
-    told = await RuleAdvisor().explain(replace(EXPLAIN, kind=AdviceKind.EXPLAIN_DECISION, facts=few))
+    few = {"outcome": "reject", "reason": "No."}
+    names = {"strategy_id": "a", "symbol": "A/B", "policy": "default/v1"}
+    decision = replace(EXPLAIN, kind=AdviceKind.EXPLAIN_DECISION, facts=few, texts=names)
+    told = await RuleAdvisor().explain(decision)
     assert told.text.startswith("a on A/B was rejected by default/v1. No.")
     assert "None" not in told.text
     assert "%" not in told.text
+
+
+async def test_gates_that_stand_in_the_way_are_named_in_chinese() -> None:
+    """The reason is written in English; what it says is told in the language that was asked for."""
+    gates = {
+        "dsr": {"result": "failed", "measured": "0.31", "wanted": ">= 0.95", "explanation": "Luck."},
+        "pbo": {"result": "passed", "measured": "0.1", "wanted": "<= 0.2", "explanation": "Fine."},
+    }
+    facts = {f"gate_{name}_{key}": word for name, gate in gates.items() for key, word in gate.items()}
+    names = {"strategy_id": "a", "symbol": "A/B", "policy": "default/v1"}
+    decision = replace(
+        EXPLAIN,
+        kind=AdviceKind.EXPLAIN_DECISION,
+        language=Language.CHINESE,
+        facts={"outcome": "reject", "reason": "No."} | facts,
+        texts=names,
+    )
+    told = await RuleAdvisor().explain(decision)
+    assert "未通过的关口:dsr 为 0.31,要求 >= 0.95。" in told.text
+    assert "pbo" not in told.text
+    assert "No." not in told.text
+
+
+async def test_a_neighbour_that_may_not_run_is_not_proposed() -> None:
+    """A set that breaks a constraint would count as a trial and could not be one."""
+    subject = replace(PROPOSE, constraints=("fast_period < 21",))
+    proposal = (await RuleAdvisor().propose(subject)).proposal
+    assert proposal is not None
+    assert [one.params for one in proposal.experiments] == [None, None, None]
 
 
 def test_both_languages_say_the_same_things() -> None:

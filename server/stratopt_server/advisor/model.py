@@ -6,11 +6,13 @@ from typing import Any, Protocol
 
 import groq
 
+from stratopt_server.advisor.bounded import PLAIN, read_only_so_far
+
 TEMPERATURE = 0.0
-
-
-class ModelTrouble(Exception):
-    """The model gave no usable answer; the message says why, without a secret."""
+TOKENS_MAX = 1_000_000_000
+"""More cannot be a count of one answer."""
+MALFORMED = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
+"""What reading an answer of another shape raises: nested without end, no text, half a character ..."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,15 @@ class Completion:
     text: str
     input_tokens: int
     output_tokens: int
+
+
+class ModelTrouble(Exception):
+    """The model gave no usable answer; the message says why, without a secret."""
+
+    def __init__(self, why: str, answer: Completion | None = None) -> None:
+        """`answer` is what it said nevertheless."""
+        super().__init__(why)
+        self.answer = answer
 
 
 class Model(Protocol):
@@ -59,6 +70,8 @@ class GroqModel:
             base_url=settings.base_url,
             timeout=settings.timeout_seconds,
             max_retries=settings.retries_max,
+            default_headers={"Accept-Encoding": PLAIN},
+            http_client=groq.DefaultAsyncHttpxClient(event_hooks={"response": [read_only_so_far]}),
         )
 
     @property
@@ -71,19 +84,20 @@ class GroqModel:
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
                 answer = await self._ask(system, user, as_json=as_json)
+            size = len(answer.text.encode())
         except TimeoutError as error:
             raise ModelTrouble(f"no answer within {self._settings.timeout_seconds:g} s") from error
         except groq.APIStatusError as error:
             raise ModelTrouble(f"the API answered with status {error.status_code}") from error
         except groq.APIError as error:
             raise ModelTrouble(f"the API cannot be reached or understood ({type(error).__name__})") from error
-        except (ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
+        except MALFORMED as error:
             raise ModelTrouble("the API's answer is malformed") from error
-        size = len(answer.text.encode())
         if size > self._settings.answer_bytes_max:
-            raise ModelTrouble(f"its answer has {size:,} bytes, at most {self._settings.answer_bytes_max:,}")
+            most = self._settings.answer_bytes_max
+            raise ModelTrouble(f"its answer has {size:,} bytes, at most {most:,}", answer)
         if not answer.text.strip():
-            raise ModelTrouble("its answer is empty")
+            raise ModelTrouble("its answer is empty", answer)
         return answer
 
     async def _ask(self, system: str, user: str, *, as_json: bool) -> Completion:
@@ -99,4 +113,13 @@ class GroqModel:
         if not isinstance(text, str):
             raise ValueError("no text")  # noqa: TRY004 - it is the API's fault, told as every other
         usage = found.usage
-        return Completion(text, usage.prompt_tokens if usage else 0, usage.completion_tokens if usage else 0)
+        return Completion(
+            text,
+            _tokens(getattr(usage, "prompt_tokens", 0)),
+            _tokens(getattr(usage, "completion_tokens", 0)),
+        )
+
+
+def _tokens(count: object) -> int:
+    """The API's own count, where it is one: the SDK does not check what it reads."""
+    return count if type(count) is int and 0 <= count <= TOKENS_MAX else 0

@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 
 from stratopt_server.advisor.sentences import SENTENCES
-from stratopt_server.domain.advice import AdviceKind, Advised, Experiment, Fact, Language, Proposal, Subject
+from stratopt_server.domain.advice import (
+    GATE_FACT,
+    AdviceKind,
+    Advised,
+    Experiment,
+    Fact,
+    Language,
+    Proposal,
+    Subject,
+)
+from stratopt_server.domain.constraints import holds
 from stratopt_server.domain.parameters import (
     ChoiceList,
     Integer,
@@ -20,6 +30,9 @@ SPREAD = 0.5
 NEAR_EDGE = 0.1
 """Of a searched range: a value this close to its end asks for more beyond it."""
 STEPS = 10
+GATE_RESULT = "_result"
+UNMET = {"failed", "not_computable", "review"}
+"""Results of gates that stand in the way."""
 
 
 class RuleAdvisor:
@@ -29,10 +42,11 @@ class RuleAdvisor:
         """Explain a report or a decision in plain words."""
         words = SENTENCES[subject.language]
         if subject.kind is AdviceKind.EXPLAIN_DECISION:
-            names = ["decision", "dsr", "pbo", "oos", "sizing", "next_decision"]
+            names = ["decision", "why", "dsr", "pbo", "oos", "sizing", "next_decision"]
         else:
             names = ["backtest", "risk", "trades", "costs", "alone"]
-        said = [words[name].format_map(_Shown(subject.facts, subject.language)) for name in names]
+        known = _Shown({**subject.texts, **subject.facts}, subject.language)
+        said = [words[name].format_map(known) for name in names]
         return Advised(text=" ".join(part for part in said if MISSING not in part))
 
     async def propose(self, subject: Subject) -> Advised:
@@ -46,7 +60,7 @@ class RuleAdvisor:
         experiments = tuple(
             Experiment(title=words[f"{name}_title"], why=words[f"{name}_why"], params=params)
             for name, params in (
-                ("neighbour", _neighbour(subject.declared, subject.params)),
+                ("neighbour", _neighbour(subject)),
                 ("longer", None),
                 ("dearer", None),
             )
@@ -69,6 +83,8 @@ class _Shown(dict[str, str]):
 
     def __missing__(self, name: str) -> str:
         """`sharpe_ratio__percent` shows that fact in per cent."""
+        if name == "gates":
+            return _gates(self._facts, self._language)
         fact_name, _, form = name.partition("__")
         fact = self._facts.get(fact_name)
         if fact is None:
@@ -113,13 +129,28 @@ def _reach(value: float, searched: ParameterRange | None) -> float:
     return max(reach, width / 2) if at_edge else reach
 
 
-def _neighbour(
-    declared: Mapping[str, ParameterSpec], params: Mapping[str, ParameterValue]
-) -> dict[str, ParameterValue] | None:
+def _neighbour(subject: Subject) -> dict[str, ParameterValue] | None:
     """The set one step of every whole number away: what stands on a plateau does not mind."""
-    moved = dict(params)
-    for name, spec in declared.items():
+    moved = dict(subject.params)
+    for name, spec in subject.declared.items():
         value = moved.get(name)
         if isinstance(spec, Integer) and isinstance(value, int) and spec.accepts(value + 1):
             moved[name] = value + 1
-    return moved if moved != dict(params) else None
+    is_another = moved != dict(subject.params)
+    return moved if is_another and all(bool(holds(one, moved)) for one in subject.constraints) else None
+
+
+def _gates(facts: Mapping[str, Fact], language: Language) -> str:
+    """Each gate that did not pass, with what was measured and wanted."""
+    words = SENTENCES[language]
+    told = [
+        words["gate"].format(
+            criterion=criterion,
+            measured=facts[f"{GATE_FACT}{criterion}_measured"],
+            wanted=facts[f"{GATE_FACT}{criterion}_wanted"],
+        )
+        for name, result in facts.items()
+        if name.startswith(GATE_FACT) and name.endswith(GATE_RESULT) and result in UNMET
+        for criterion in [name[len(GATE_FACT) : -len(GATE_RESULT)]]
+    ]
+    return words["and"].join(told) or MISSING

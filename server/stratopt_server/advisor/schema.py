@@ -4,9 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from stratopt_server.domain.advice import Experiment, Proposal
+from stratopt_server.domain.advice import Experiment, Proposal, Subject
+from stratopt_server.domain.constraints import holds
 from stratopt_server.domain.parameters import (
     Choice,
     ChoiceList,
@@ -20,10 +22,15 @@ from stratopt_server.domain.parameters import (
     RealRange,
     typed,
 )
+from stratopt_server.domain.space import SearchSpace
 
 EXPERIMENTS_MAX = 5
 TITLE_MAX, TEXT_MAX = 120, 600
 CHOICES_MAX = 20
+POINTS_TRIED = 4_096
+"""Of proposed ranges, drawn to find one that satisfies the constraints."""
+FIELDS = {"text", "param_ranges", "experiments", "title", "why", "params", "min", "max", "step", "choices"}
+"""Names that a note may repeat; any other is the model's own word."""
 
 
 class UnfitProposal(ValueError):
@@ -55,20 +62,40 @@ class _Proposal(BaseModel):
     experiments: list[_Experiment] = Field(max_length=EXPERIMENTS_MAX)
 
 
-def read_proposal(answer: str, declared: Mapping[str, ParameterSpec]) -> tuple[str, Proposal]:
+def read_proposal(answer: str, subject: Subject) -> tuple[str, Proposal]:
     """Read an answer's text and proposal; raises UnfitProposal."""
     try:
         found = _Proposal.model_validate(json.loads(answer))
     except (ValueError, RecursionError) as error:
-        fault = error.errors()[0] if isinstance(error, ValidationError) else None
-        place = "" if fault is None else ".".join(str(part) for part in fault["loc"])
-        raise UnfitProposal(f"the answer has not the shape asked for{place and f' at {place}'}") from error
+        raise UnfitProposal(f"the answer has not the shape asked for{_place(error)}") from error
+    declared = subject.declared
     ranges = {name: _range(name, wanted, declared) for name, wanted in sorted(found.param_ranges.items())}
+    _check_feasible(ranges, subject)
     experiments = tuple(
-        Experiment(title=one.title, why=one.why, params=_params(one.params, declared))
+        Experiment(title=one.title, why=one.why, params=_params(one.params, subject))
         for one in found.experiments
     )
     return found.text, Proposal(param_ranges=ranges, experiments=experiments)
+
+
+def _place(error: Exception) -> str:
+    """Say where the fault is, without repeating what the answer says."""
+    if not isinstance(error, ValidationError):
+        return ""
+    place = [str(part) for part in error.errors()[0]["loc"] if isinstance(part, int) or part in FIELDS]
+    return f" at {'.'.join(place)}" if place else ""
+
+
+def _check_feasible(ranges: Mapping[str, ParameterRange], subject: Subject) -> None:
+    """Refuse ranges of which no set is one that the strategy may run."""
+    fixed = {
+        name: subject.params.get(name, spec.default)
+        for name, spec in subject.declared.items()
+        if name not in ranges
+    }
+    space = SearchSpace.of(ranges, fixed=fixed, constraints=subject.constraints)
+    if not space.feasible_mask(space.draw(POINTS_TRIED, np.random.default_rng(0))).any():
+        raise UnfitProposal(f"no set within its ranges satisfies {' and '.join(subject.constraints)}")
 
 
 def _spec(name: str, declared: Mapping[str, ParameterSpec]) -> ParameterSpec:
@@ -80,7 +107,10 @@ def _spec(name: str, declared: Mapping[str, ParameterSpec]) -> ParameterSpec:
 def _range(name: str, wanted: _Range, declared: Mapping[str, ParameterSpec]) -> ParameterRange:
     spec = _spec(name, declared)
     if wanted.choices is not None:
-        return ChoiceList(tuple(_value(name, value, declared) for value in wanted.choices))
+        choices = tuple(_value(name, value, declared) for value in wanted.choices)
+        if len(set(choices)) < len(choices):
+            raise UnfitProposal(f"the choices of {name} repeat themselves")
+        return ChoiceList(choices)
     if isinstance(spec, Choice | Flag) or wanted.min is None or wanted.max is None:
         raise UnfitProposal(f"the range of {name} needs min and max, or choices")
     for bound in (wanted.min, wanted.max):
@@ -99,14 +129,17 @@ def _whole(name: str, step: float) -> int:
     return int(step)
 
 
-def _params(
-    params: Mapping[str, Any] | None, declared: Mapping[str, ParameterSpec]
-) -> dict[str, ParameterValue] | None:
+def _params(params: Mapping[str, Any] | None, subject: Subject) -> dict[str, ParameterValue] | None:
     if params is None:
         return None
+    declared = subject.declared
     if set(params) != set(declared):
         raise UnfitProposal("a set to try must give every parameter of the strategy, and no other")
-    return {name: _value(name, params[name], declared) for name in sorted(params)}
+    values = {name: _value(name, params[name], declared) for name in sorted(params)}
+    broken = next((one for one in subject.constraints if not bool(holds(one, values))), None)
+    if broken is not None:
+        raise UnfitProposal(f"of a set to try {broken} must hold")
+    return values
 
 
 def _value(name: str, value: Any, declared: Mapping[str, ParameterSpec]) -> ParameterValue:

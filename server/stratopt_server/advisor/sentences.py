@@ -11,7 +11,10 @@ ENGLISH = {
     "costs": "It paid {fees_paid} in fees.",
     "alone": "A backtest by itself says nothing of how often luck would have done as well: have it approved "
     "to hear that.",
-    "decision": "{strategy_id} on {symbol} was {outcome__word} by {policy}. {reason}",
+    "decision": "{strategy_id} on {symbol} was {outcome__word} by {policy}.",
+    "why": "{reason}",
+    "gate": "{criterion} is {measured}, wanted {wanted}",
+    "and": "; ",
     "dsr": "All {significance_trials} trials ever made were held against it: the chance that it is more "
     "than luck is {significance_dsr__percent}.",
     "pbo": "In {overfitting_pbo__percent} of the halves of its bars the best of one half was below the "
@@ -36,7 +39,10 @@ CHINESE = {
     "trades": "共完成 {trade_count} 次完整交易,胜率为 {win_rate__percent}。",
     "costs": "共支付手续费 {fees_paid}。",
     "alone": "单独一次回测无法说明运气能否做到同样的结果:请提交审批以得到答案。",
-    "decision": "{symbol} 上的 {strategy_id} 按 {policy} 的结论是:{outcome__word}。{reason}",
+    "decision": "{symbol} 上的 {strategy_id} 按 {policy} 的结论是:{outcome__word}。",
+    "why": "未通过的关口:{gates}。",
+    "gate": "{criterion} 为 {measured},要求 {wanted}",
+    "and": ";",
     "dsr": "已把迄今全部 {significance_trials} 次试验计算在内:结果不只是运气的概率为 "
     "{significance_dsr__percent}。",
     "pbo": "在 {overfitting_pbo__percent} 的样本划分中,样本内的最优参数在样本外低于中位数。",

@@ -7,14 +7,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from datetime import datetime
 from enum import Enum
+from math import isfinite
 from typing import Any
 
-from stratopt_server.domain.advice import Advice, AdviceKind, Advised, Advisor, Fact, Language, Subject
+from stratopt_server.domain.advice import (
+    GATE_FACT,
+    Advice,
+    AdviceKind,
+    Advised,
+    Advisor,
+    Fact,
+    Language,
+    Subject,
+)
 from stratopt_server.domain.clock import Clock, Ids
 from stratopt_server.domain.decisions import Decision
 from stratopt_server.domain.errors import NotFound, Violations, WrongStatus
 from stratopt_server.domain.jobs import BacktestResult, Job, JobKind, JobStatus, OptimizationResult
 from stratopt_server.domain.ledger import LedgerKey, LedgerTrial, TrialDigests
+from stratopt_server.domain.parameters import ParameterValue
 from stratopt_server.domain.ports import Storage
 from stratopt_server.domain.runs import BacktestSpec, OptimizationSpec
 from stratopt_server.strategies.catalog import Catalog
@@ -24,6 +35,8 @@ from stratopt_server.usecases.threads import StorageThread
 
 LEFT_OUT = {"params", "gates", "series", "id"}
 """Parts of results that are no facts of their own, or are told in another way."""
+HASH = "_hash"
+"""How names of what says nothing to anybody end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +111,9 @@ class Advising:
             created_at=self._clock.now(),
         )
         with self._storage.transaction():
+            made = None if call is None else self._made(call)  # it may have been answered meanwhile
+            if made is not None:
+                return made
             self._storage.advice.add(advice)
             if job is not None:
                 self._count(advised, job)
@@ -120,6 +136,7 @@ class Advising:
             id=job.id,
             language=language,
             facts=_facts_of(job),
+            texts=self._texts_of(job),
             declared={},
             params=_params_of(job),
             searched={},
@@ -134,6 +151,7 @@ class Advising:
             id=decision.id,
             language=language,
             facts=_facts_of_decision(decision),
+            texts=self._texts_of_decision(decision),
             declared={},
             params={},
             searched={},
@@ -150,11 +168,39 @@ class Advising:
             id=job.id,
             language=wanted.language,
             facts=_facts_of(job),
+            texts=self._texts_of(job),
             declared=contract.params,
             params=_params_of(job),
             searched=searched,
+            constraints=contract.constraints,
         )
         return subject, job
+
+    def _texts_of(self, job: Job) -> dict[str, str]:
+        scenario = job.spec.scenario
+        texts = {
+            "strategy_id": scenario.strategy_id,
+            "strategy_name": self._strategy_name(scenario.strategy_id),
+            "symbol": scenario.symbol,
+            "exchange": scenario.exchange,
+        }
+        words = {f"param_{name}": value for name, value in _params_of(job).items() if isinstance(value, str)}
+        return texts | words
+
+    def _texts_of_decision(self, decision: Decision) -> dict[str, str]:
+        texts = {
+            "strategy_id": decision.strategy_id,
+            "strategy_name": self._strategy_name(decision.strategy_id),
+            "symbol": decision.symbol,
+            "policy": decision.policy,
+        }
+        review = decision.review
+        said = {} if review is None else {"reviewer": review.reviewer, "review_note": review.note}
+        return texts | said
+
+    def _strategy_name(self, strategy_id: str) -> str:
+        strategy = self._storage.strategies.get(strategy_id)
+        return "" if strategy is None else strategy.name
 
     def _succeeded(self, kind: JobKind, job_id: str) -> Job:
         job = self._storage.jobs.get(kind, job_id)
@@ -176,55 +222,55 @@ def _params_of(job: Job) -> dict[str, Any]:
 
 
 def _facts_of(job: Job) -> dict[str, Fact]:
-    scenario = job.spec.scenario
-    facts: dict[str, Fact] = {
-        "strategy_id": scenario.strategy_id,
-        "symbol": scenario.symbol,
-        "exchange": scenario.exchange,
-        "timeframe": scenario.timeframe,
-        "start_date": scenario.start_date.isoformat(),
-        "end_date": scenario.end_date.isoformat(),
-    }
-    facts |= {f"param_{name}": value for name, value in _params_of(job).items()}
-    result = job.result
+    scenario, result = job.spec.scenario, job.result
+    dates = {"start_date": scenario.start_date, "end_date": scenario.end_date}
+    facts: dict[str, Fact] = {"timeframe": scenario.timeframe, **dict(_flat(dates))}
+    facts |= _figures(_params_of(job), "param")
     if isinstance(result, BacktestResult):
         return facts | dict(_flat(result.metrics))
     assert isinstance(result, OptimizationResult), "a succeeded job has its result"
     for name in ("best", "robust"):
         picked = getattr(result, name)
         if picked is not None:
-            facts |= {f"{name}_{key}": value for key, value in _flat(picked.trial.metrics)}
-            facts |= {f"{name}_param_{key}": value for key, value in picked.trial.params.items()}
+            facts |= dict(_flat(picked.trial.metrics, name))
+            facts |= _figures(picked.trial.params, f"{name}_param")
     return facts | dict(_flat(result.evidence)) | dict(_flat(result.plateau, "plateau"))
 
 
+def _figures(params: Mapping[str, ParameterValue], before: str) -> dict[str, Fact]:
+    """Parameters that are numbers or switches; words among them are whoever's wrote the strategy."""
+    return dict(_flat({name: value for name, value in params.items() if not isinstance(value, str)}, before))
+
+
 def _facts_of_decision(decision: Decision) -> dict[str, Fact]:
-    facts: dict[str, Fact] = {
-        "strategy_id": decision.strategy_id,
-        "symbol": decision.symbol,
-        "policy": decision.policy,
-        "outcome": decision.outcome.value,
-        "reason": decision.reason,
-    }
+    facts: dict[str, Fact] = {"outcome": decision.outcome.value, "reason": decision.reason}
+    if decision.review is not None:
+        facts["review_word"] = decision.review.word.value
     for gate in decision.gates:
-        measured = gate.measured or "not computable"
-        told = f"{gate.result.value}: {measured}, wanted {gate.wanted}. {gate.explanation}"
-        facts[f"gate_{gate.criterion}"] = told
+        told = {
+            "result": gate.result.value,
+            "measured": gate.measured or "not computable",
+            "wanted": gate.wanted,
+            "explanation": gate.explanation,
+        }
+        facts |= {f"{GATE_FACT}{gate.criterion}_{name}": value for name, value in told.items()}
     return facts | dict(_flat(decision.evidence))
 
 
 def _flat(value: Any, before: str = "") -> Iterator[tuple[str, Fact]]:
     """Name every figure inside a value; what is not known is left out."""
     match value:
+        case float() if not isfinite(value):
+            return
         case bool() | int() | float() | str():
             yield before, value
         case Enum():
             yield before, str(value.value)
         case datetime():
-            yield before, value.isoformat()
+            yield before, value.isoformat(" ")
         case _:
             for name, inner in _parts(value):
-                if name not in LEFT_OUT:
+                if name not in LEFT_OUT and not name.endswith(HASH):
                     yield from _flat(inner, f"{before}_{name}" if before else name)
 
 
