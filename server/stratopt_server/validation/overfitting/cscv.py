@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from stratopt_server.validation.overfitting.cscv_kernel import ROUNDING, pick_and_rank_nb
+from stratopt_server.validation.overfitting.sharpe import ROUNDING
 
 BLOCKS_DEFAULT = 16
 BLOCKS_MAX = 16
@@ -73,6 +73,9 @@ def overfitting_of_blocks(
     bars = bars_a_block * n_blocks // 2
     if len(blocks) < 2 or bars < 2:
         return None
+    # Numba comes with it, and whoever only asks for a formula needs none: the server among them.
+    from stratopt_server.validation.overfitting.cscv_kernel import pick_and_rank_nb  # noqa: PLC0415
+
     halves = _halves(n_blocks)
     picked = np.empty((2 * len(halves), 3))
     # Each block's trials side by side: the kernel walks along them.

@@ -10,11 +10,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from stratopt_server.validation.overfitting.sharpe import ROUNDING
+
 njit = cast("Any", numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"}))
 """No score is NaN, and 0 is 0 whatever its sign: so a maximum is a vector operation."""
-
-ROUNDING = 1e-12
-"""A variance up to this share of the mean square is the rounding of numbers that are one."""
 
 
 @njit  # type: ignore[untyped-decorator]

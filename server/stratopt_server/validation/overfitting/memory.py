@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaincc
 
 Floats = NDArray[np.float64]
 
@@ -33,6 +32,8 @@ def ljung_box(returns: Floats, lags: int = 10) -> float | None:
     Q = T (T + 2) sum rho_k^2 / (T - k), chi-squared with that many degrees of freedom. None if the returns
     do not vary or are too few.
     """
+    from scipy.special import gammaincc  # noqa: PLC0415 - half a second that the server need not take
+
     found = autocorrelations(returns, lags)
     if found is None:
         return None

@@ -13,6 +13,8 @@ SMALLEST_DISTANCE = 1e-12
 """Sharpe ratios closer than this to their benchmark are at it: no track record tells them apart."""
 SMALLEST_SPREAD = 1e-12
 """Deviation / largest size below which returns are one value and its rounding."""
+ROUNDING = 1e-12
+"""A variance up to this share of the mean square is the rounding of numbers that are one."""
 
 
 def moments(returns: NDArray[np.float64]) -> ReturnMoments | None:
