@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).parent.parent / "domain"))
-sys.path.append(str(Path(__file__).parent.parent / "storage"))
 sys.path.append(str(Path(__file__).parent))
 
 from api_server import ApiServer

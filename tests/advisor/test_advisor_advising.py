@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from decision_samples import make_decision
 from domain_samples import (
     NOW,
     make_backtest_result,
@@ -18,7 +19,6 @@ from domain_samples import (
     make_strategy,
 )
 from hostile import INJECTIONS
-from storage_contract_decisions import make_decision
 
 from stratopt_server.advisor.rules import RuleAdvisor
 from stratopt_server.domain.advice import Advice, Advised, Experiment, Language, Proposal, Subject
