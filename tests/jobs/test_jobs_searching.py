@@ -1,5 +1,7 @@
 """Whole searches, without a server: interrupted wherever that may be, on one thread or two."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -323,3 +325,10 @@ def test_nothing_can_be_the_best() -> None:
     assert walked.out_of_sample is not None
     assert (walked.out_of_sample.total_return, walked.out_of_sample.trade_count) == (0.0, 0)
     assert walked.efficiency is None
+
+
+def test_a_search_needs_no_vectorbt() -> None:
+    """What searches are forked from loads neither vectorbt nor pandas: they take seconds at each start."""
+    script = "import sys, stratopt_server.jobs.optimization; print({'vectorbt', 'pandas'} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "set()"

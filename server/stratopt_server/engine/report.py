@@ -15,6 +15,7 @@ from stratopt_server.domain.metrics import Metrics
 from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.report import Report, ReportSeries
 from stratopt_server.domain.runs import Costs, Fill, RunTerms
+from stratopt_server.engine.grid_trades import grid_trades
 from stratopt_server.engine.kernels.orders import O_FEE, O_PRICE, O_SIZE
 from stratopt_server.engine.measure import Paid, changes, measure
 from stratopt_server.engine.metrics import RELATIVE, disagreements
@@ -23,7 +24,7 @@ from stratopt_server.engine.portfolio import drawdown_of, holding, portfolio_of,
 from stratopt_server.engine.prepare import day_ends
 from stratopt_server.engine.replay import Replay, replay
 from stratopt_server.engine.sweep import Sweeper
-from stratopt_server.engine.trades import grid_trades, signal_trades
+from stratopt_server.engine.trades import signal_trades
 
 __all__ = ["PathsDisagree", "disagreements", "make_report", "preload"]
 

@@ -3,10 +3,10 @@
 import numpy as np
 
 from stratopt_server.domain.market import Bars, FloatColumn
+from stratopt_server.engine.grid_trades import grid_trades
 from stratopt_server.engine.kernels.orders import O_FEE, O_PRICE, O_SIZE, TINY
 from stratopt_server.engine.kernels.terms import Floats2
 from stratopt_server.engine.names import GRID
-from stratopt_server.engine.trades import grid_trades
 
 
 def round_trip_returns(kernel: str, fills: Floats2, bars: Bars) -> FloatColumn:

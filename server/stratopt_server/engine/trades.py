@@ -1,4 +1,4 @@
-"""Round trips of a run: of signals as vectorbt sees them, of a grid slot by slot."""
+"""Round trips of a run of signals, as vectorbt sees them."""
 
 from typing import Any
 
@@ -9,12 +9,7 @@ from stratopt_server.domain.report import Trade
 from stratopt_server.engine import portfolio
 from stratopt_server.engine.kernels.orders import (
     LIQUIDATION,
-    O_BAR,
-    O_FEE,
-    O_PRICE,
     O_REASON,
-    O_SIZE,
-    O_SLOT,
 )
 from stratopt_server.engine.kernels.terms import Floats2
 from stratopt_server.engine.portfolio import Records
@@ -52,36 +47,6 @@ def signal_trades(records: Records, bars: Bars, fills: Floats2, carry: FloatColu
         closed,
     )
     return tuple(_trade(values) for values in zip(*(column.tolist() for column in columns), strict=True))
-
-
-def grid_trades(fills: Floats2, bars: Bars) -> tuple[Trade, ...]:
-    """Pair each slot's buy with its sale; slots still held come last, at the last close."""
-    open_slots: dict[int, list[float]] = {}
-    trades = []
-    for fill in fills.tolist():
-        if fill[O_SIZE] > 0:
-            open_slots[int(fill[O_SLOT])] = fill
-        else:
-            trades.append(_pair(open_slots.pop(int(fill[O_SLOT])), fill, bars))
-    return (*trades, *(_pair(bought, None, bars) for bought in open_slots.values()))
-
-
-def _pair(bought: list[float], sold: list[float] | None, bars: Bars) -> Trade:
-    """Make the trade of a buy and, where it came to that, its sale."""
-    size, value = bought[O_SIZE], bought[O_SIZE] * bought[O_PRICE]
-    price = float(bars.close[-1]) if sold is None else sold[O_PRICE]
-    fees = bought[O_FEE] + (0.0 if sold is None else sold[O_FEE])
-    profit = size * price - value - fees
-    return Trade(
-        entry_time=int(bars.time[int(bought[O_BAR])]),
-        entry_price=bought[O_PRICE],
-        exit_time=None if sold is None else int(bars.time[int(sold[O_BAR])]),
-        exit_price=price,
-        size=size,
-        profit=profit,
-        return_=profit / value,
-        fees=fees,
-    )
 
 
 def _trade(values: tuple[Any, ...]) -> Trade:
