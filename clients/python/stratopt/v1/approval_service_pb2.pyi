@@ -846,3 +846,185 @@ class GetSigningKeyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetSigningKeyResponse: _TypeAlias = GetSigningKeyResponse  # noqa: Y015
+
+@_typing.final
+class ReplayParameterPackagesRequest(_message.Message):
+    """Which places to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCH_FIELD_NUMBER: _builtins.int
+    FROM_SEQ_FIELD_NUMBER: _builtins.int
+    TO_SEQ_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.str
+    """Epoch of the places; empty means the present one."""
+    from_seq: _builtins.int
+    """First place wanted, at least 1; 0 means 1."""
+    to_seq: _builtins.int
+    """Last place wanted; 0 means up to the newest."""
+    def __init__(
+        self,
+        *,
+        epoch: _builtins.str = ...,
+        from_seq: _builtins.int = ...,
+        to_seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "from_seq", b"from_seq", "to_seq", b"to_seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayParameterPackagesRequest: _TypeAlias = ReplayParameterPackagesRequest  # noqa: Y015
+
+@_typing.final
+class ReplayParameterPackagesResponse(_message.Message):
+    """The packages at these places."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARAMETER_PACKAGES_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    LAST_SEQ_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.str
+    """Epoch they are of."""
+    last_seq: _builtins.int
+    """Place of the newest package of that epoch; 0 if there is none."""
+    @_builtins.property
+    def parameter_packages(self) -> _containers.RepeatedCompositeFieldContainer[_parameter_package_pb2.ParameterPackage]:
+        """In order, revoked ones too."""
+
+    def __init__(
+        self,
+        *,
+        parameter_packages: _abc.Iterable[_parameter_package_pb2.ParameterPackage] | None = ...,
+        epoch: _builtins.str = ...,
+        last_seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "last_seq", b"last_seq", "parameter_packages", b"parameter_packages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayParameterPackagesResponse: _TypeAlias = ReplayParameterPackagesResponse  # noqa: Y015
+
+@_typing.final
+class RevokeParameterPackageRequest(_message.Message):
+    """Which package to revoke, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PACKAGE_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REVOKED_BY_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """See ApproveStrategyRequest.request_id."""
+    package_id: _builtins.str
+    """Required. The package's id."""
+    reason: _builtins.str
+    """Required. Why, at most 2,000 characters."""
+    revoked_by: _builtins.str
+    """Required. Who revokes it, at most 100 characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        package_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        revoked_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["package_id", b"package_id", "reason", b"reason", "request_id", b"request_id", "revoked_by", b"revoked_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeParameterPackageRequest: _TypeAlias = RevokeParameterPackageRequest  # noqa: Y015
+
+@_typing.final
+class RevokeParameterPackageResponse(_message.Message):
+    """The package after it was revoked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARAMETER_PACKAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def parameter_package(self) -> _parameter_package_pb2.ParameterPackage:
+        """The package, with its revocation."""
+
+    def __init__(
+        self,
+        *,
+        parameter_package: _parameter_package_pb2.ParameterPackage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["parameter_package", b"parameter_package"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parameter_package", b"parameter_package"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeParameterPackageResponse: _TypeAlias = RevokeParameterPackageResponse  # noqa: Y015
+
+@_typing.final
+class ReplayRevocationsRequest(_message.Message):
+    """Which places to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCH_FIELD_NUMBER: _builtins.int
+    FROM_SEQ_FIELD_NUMBER: _builtins.int
+    TO_SEQ_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.str
+    """See ReplayParameterPackagesRequest.epoch."""
+    from_seq: _builtins.int
+    """First place wanted, at least 1; 0 means 1."""
+    to_seq: _builtins.int
+    """Last place wanted; 0 means up to the newest."""
+    def __init__(
+        self,
+        *,
+        epoch: _builtins.str = ...,
+        from_seq: _builtins.int = ...,
+        to_seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "from_seq", b"from_seq", "to_seq", b"to_seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayRevocationsRequest: _TypeAlias = ReplayRevocationsRequest  # noqa: Y015
+
+@_typing.final
+class ReplayRevocationsResponse(_message.Message):
+    """The revocations at these places."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVOCATIONS_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    LAST_SEQ_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.str
+    """Epoch they are of."""
+    last_seq: _builtins.int
+    """Place of the newest revocation of that epoch; 0 if there is none."""
+    @_builtins.property
+    def revocations(self) -> _containers.RepeatedCompositeFieldContainer[_parameter_package_pb2.PackageRevocation]:
+        """In order."""
+
+    def __init__(
+        self,
+        *,
+        revocations: _abc.Iterable[_parameter_package_pb2.PackageRevocation] | None = ...,
+        epoch: _builtins.str = ...,
+        last_seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "last_seq", b"last_seq", "revocations", b"revocations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayRevocationsResponse: _TypeAlias = ReplayRevocationsResponse  # noqa: Y015

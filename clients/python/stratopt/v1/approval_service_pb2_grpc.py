@@ -100,6 +100,21 @@ class ApprovalServiceStub:
                 request_serializer=stratopt_dot_v1_dot_approval__service__pb2.ListParameterPackagesRequest.SerializeToString,
                 response_deserializer=stratopt_dot_v1_dot_approval__service__pb2.ListParameterPackagesResponse.FromString,
                 _registered_method=True)
+        self.ReplayParameterPackages = channel.unary_unary(
+                '/stratopt.v1.ApprovalService/ReplayParameterPackages',
+                request_serializer=stratopt_dot_v1_dot_approval__service__pb2.ReplayParameterPackagesRequest.SerializeToString,
+                response_deserializer=stratopt_dot_v1_dot_approval__service__pb2.ReplayParameterPackagesResponse.FromString,
+                _registered_method=True)
+        self.RevokeParameterPackage = channel.unary_unary(
+                '/stratopt.v1.ApprovalService/RevokeParameterPackage',
+                request_serializer=stratopt_dot_v1_dot_approval__service__pb2.RevokeParameterPackageRequest.SerializeToString,
+                response_deserializer=stratopt_dot_v1_dot_approval__service__pb2.RevokeParameterPackageResponse.FromString,
+                _registered_method=True)
+        self.ReplayRevocations = channel.unary_unary(
+                '/stratopt.v1.ApprovalService/ReplayRevocations',
+                request_serializer=stratopt_dot_v1_dot_approval__service__pb2.ReplayRevocationsRequest.SerializeToString,
+                response_deserializer=stratopt_dot_v1_dot_approval__service__pb2.ReplayRevocationsResponse.FromString,
+                _registered_method=True)
         self.GetSigningKey = channel.unary_unary(
                 '/stratopt.v1.ApprovalService/GetSigningKey',
                 request_serializer=stratopt_dot_v1_dot_approval__service__pb2.GetSigningKeyRequest.SerializeToString,
@@ -210,6 +225,29 @@ class ApprovalServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReplayParameterPackages(self, request, context):
+        """Returns packages by their places in the order of publication, for subscribers that missed some: at most
+        500 from from_seq on; ask again behind the last one. NOT_FOUND for an epoch that this database never had.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeParameterPackage(self, request, context):
+        """Says that a package may trade no more, and publishes that. FAILED_PRECONDITION for a draft; revoking a
+        revoked one is not an error and changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayRevocations(self, request, context):
+        """Returns revocations by their places, as ReplayParameterPackages does packages.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSigningKey(self, request, context):
         """Returns the public key that verifies this server's packages.
         """
@@ -284,6 +322,21 @@ def add_ApprovalServiceServicer_to_server(servicer, server):
                     servicer.ListParameterPackages,
                     request_deserializer=stratopt_dot_v1_dot_approval__service__pb2.ListParameterPackagesRequest.FromString,
                     response_serializer=stratopt_dot_v1_dot_approval__service__pb2.ListParameterPackagesResponse.SerializeToString,
+            ),
+            'ReplayParameterPackages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayParameterPackages,
+                    request_deserializer=stratopt_dot_v1_dot_approval__service__pb2.ReplayParameterPackagesRequest.FromString,
+                    response_serializer=stratopt_dot_v1_dot_approval__service__pb2.ReplayParameterPackagesResponse.SerializeToString,
+            ),
+            'RevokeParameterPackage': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeParameterPackage,
+                    request_deserializer=stratopt_dot_v1_dot_approval__service__pb2.RevokeParameterPackageRequest.FromString,
+                    response_serializer=stratopt_dot_v1_dot_approval__service__pb2.RevokeParameterPackageResponse.SerializeToString,
+            ),
+            'ReplayRevocations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayRevocations,
+                    request_deserializer=stratopt_dot_v1_dot_approval__service__pb2.ReplayRevocationsRequest.FromString,
+                    response_serializer=stratopt_dot_v1_dot_approval__service__pb2.ReplayRevocationsResponse.SerializeToString,
             ),
             'GetSigningKey': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSigningKey,
@@ -643,6 +696,87 @@ class ApprovalService:
             '/stratopt.v1.ApprovalService/ListParameterPackages',
             stratopt_dot_v1_dot_approval__service__pb2.ListParameterPackagesRequest.SerializeToString,
             stratopt_dot_v1_dot_approval__service__pb2.ListParameterPackagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayParameterPackages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stratopt.v1.ApprovalService/ReplayParameterPackages',
+            stratopt_dot_v1_dot_approval__service__pb2.ReplayParameterPackagesRequest.SerializeToString,
+            stratopt_dot_v1_dot_approval__service__pb2.ReplayParameterPackagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeParameterPackage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stratopt.v1.ApprovalService/RevokeParameterPackage',
+            stratopt_dot_v1_dot_approval__service__pb2.RevokeParameterPackageRequest.SerializeToString,
+            stratopt_dot_v1_dot_approval__service__pb2.RevokeParameterPackageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayRevocations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stratopt.v1.ApprovalService/ReplayRevocations',
+            stratopt_dot_v1_dot_approval__service__pb2.ReplayRevocationsRequest.SerializeToString,
+            stratopt_dot_v1_dot_approval__service__pb2.ReplayRevocationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,16 @@ class ApprovalServiceStub:
     """Returns one parameter package. NOT_FOUND if there is none of that id."""
     ListParameterPackages: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.ListParameterPackagesRequest, _approval_service_pb2.ListParameterPackagesResponse]
     """Lists parameter packages, newest first, a page at a time."""
+    ReplayParameterPackages: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.ReplayParameterPackagesRequest, _approval_service_pb2.ReplayParameterPackagesResponse]
+    """Returns packages by their places in the order of publication, for subscribers that missed some: at most
+    500 from from_seq on; ask again behind the last one. NOT_FOUND for an epoch that this database never had.
+    """
+    RevokeParameterPackage: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.RevokeParameterPackageRequest, _approval_service_pb2.RevokeParameterPackageResponse]
+    """Says that a package may trade no more, and publishes that. FAILED_PRECONDITION for a draft; revoking a
+    revoked one is not an error and changes nothing.
+    """
+    ReplayRevocations: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.ReplayRevocationsRequest, _approval_service_pb2.ReplayRevocationsResponse]
+    """Returns revocations by their places, as ReplayParameterPackages does packages."""
     GetSigningKey: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.GetSigningKeyRequest, _approval_service_pb2.GetSigningKeyResponse]
     """Returns the public key that verifies this server's packages."""
 
@@ -177,6 +187,34 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_approval_service_pb2.ListParameterPackagesRequest, _abc.Awaitable[_approval_service_pb2.ListParameterPackagesResponse]],
     ) -> _abc.Awaitable[_approval_service_pb2.ListParameterPackagesResponse]:
         """Lists parameter packages, newest first, a page at a time."""
+
+    @_abc_1.abstractmethod
+    def ReplayParameterPackages(
+        self,
+        request: _approval_service_pb2.ReplayParameterPackagesRequest,
+        context: _aio.ServicerContext[_approval_service_pb2.ReplayParameterPackagesRequest, _abc.Awaitable[_approval_service_pb2.ReplayParameterPackagesResponse]],
+    ) -> _abc.Awaitable[_approval_service_pb2.ReplayParameterPackagesResponse]:
+        """Returns packages by their places in the order of publication, for subscribers that missed some: at most
+        500 from from_seq on; ask again behind the last one. NOT_FOUND for an epoch that this database never had.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeParameterPackage(
+        self,
+        request: _approval_service_pb2.RevokeParameterPackageRequest,
+        context: _aio.ServicerContext[_approval_service_pb2.RevokeParameterPackageRequest, _abc.Awaitable[_approval_service_pb2.RevokeParameterPackageResponse]],
+    ) -> _abc.Awaitable[_approval_service_pb2.RevokeParameterPackageResponse]:
+        """Says that a package may trade no more, and publishes that. FAILED_PRECONDITION for a draft; revoking a
+        revoked one is not an error and changes nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def ReplayRevocations(
+        self,
+        request: _approval_service_pb2.ReplayRevocationsRequest,
+        context: _aio.ServicerContext[_approval_service_pb2.ReplayRevocationsRequest, _abc.Awaitable[_approval_service_pb2.ReplayRevocationsResponse]],
+    ) -> _abc.Awaitable[_approval_service_pb2.ReplayRevocationsResponse]:
+        """Returns revocations by their places, as ReplayParameterPackages does packages."""
 
     @_abc_1.abstractmethod
     def GetSigningKey(

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from stratopt.v1 import parameter_pb2 as stratopt_dot_v1_dot_parameter__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#stratopt/v1/parameter_package.proto\x12\x0bstratopt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bstratopt/v1/parameter.proto\"\x9b\x04\n\x10ParameterPackage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12\x13\n\x0b\x62\x61\x63ktest_id\x18\x03 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x04 \x01(\t\x12\x0e\n\x06symbol\x18\x05 \x01(\t\x12\x10\n\x08\x65xchange\x18\x06 \x01(\t\x12\x11\n\ttimeframe\x18\x07 \x01(\t\x12\x39\n\x06params\x18\x08 \x03(\x0b\x32).stratopt.v1.ParameterPackage.ParamsEntry\x12\r\n\x05\x65poch\x18\t \x01(\t\x12\x0b\n\x03seq\x18\n \x01(\x03\x12\x16\n\x0esigned_payload\x18\x0b \x01(\x0c\x12\x11\n\tsignature\x18\x0c \x01(\x0c\x12\x0e\n\x06key_id\x18\r \x01(\t\x12\x34\n\x10valid_until_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublish_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61pproved\x18\x11 \x01(\x08\x1aJ\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.ParameterValue:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#stratopt/v1/parameter_package.proto\x12\x0bstratopt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bstratopt/v1/parameter.proto\"\xfc\x04\n\x10ParameterPackage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12\x13\n\x0b\x62\x61\x63ktest_id\x18\x03 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x04 \x01(\t\x12\x0e\n\x06symbol\x18\x05 \x01(\t\x12\x10\n\x08\x65xchange\x18\x06 \x01(\t\x12\x11\n\ttimeframe\x18\x07 \x01(\t\x12\x39\n\x06params\x18\x08 \x03(\x0b\x32).stratopt.v1.ParameterPackage.ParamsEntry\x12\r\n\x05\x65poch\x18\t \x01(\t\x12\x0b\n\x03seq\x18\n \x01(\x03\x12\x16\n\x0esigned_payload\x18\x0b \x01(\x0c\x12\x11\n\tsignature\x18\x0c \x01(\x0c\x12\x0e\n\x06key_id\x18\r \x01(\t\x12\x34\n\x10valid_until_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublish_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61pproved\x18\x11 \x01(\x08\x12+\n\x07reviews\x18\x12 \x03(\x0b\x32\x1a.stratopt.v1.PackageReview\x12\x32\n\nrevocation\x18\x13 \x01(\x0b\x32\x1e.stratopt.v1.PackageRevocation\x1aJ\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.ParameterValue:\x02\x38\x01\"w\n\rPackageReview\x12\x10\n\x08\x61pproved\x18\x01 \x01(\x08\x12\x13\n\x0breviewer_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd3\x01\n\x11PackageRevocation\x12\x12\n\npackage_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12\x0b\n\x03seq\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrevoked_by\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0esigned_payload\x18\x07 \x01(\x0c\x12\x11\n\tsignature\x18\x08 \x01(\x0c\x12\x0e\n\x06key_id\x18\t \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +36,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PARAMETERPACKAGE_PARAMSENTRY']._loaded_options = None
   _globals['_PARAMETERPACKAGE_PARAMSENTRY']._serialized_options = b'8\001'
   _globals['_PARAMETERPACKAGE']._serialized_start=115
-  _globals['_PARAMETERPACKAGE']._serialized_end=654
-  _globals['_PARAMETERPACKAGE_PARAMSENTRY']._serialized_start=580
-  _globals['_PARAMETERPACKAGE_PARAMSENTRY']._serialized_end=654
+  _globals['_PARAMETERPACKAGE']._serialized_end=751
+  _globals['_PARAMETERPACKAGE_PARAMSENTRY']._serialized_start=677
+  _globals['_PARAMETERPACKAGE_PARAMSENTRY']._serialized_end=751
+  _globals['_PACKAGEREVIEW']._serialized_start=753
+  _globals['_PACKAGEREVIEW']._serialized_end=872
+  _globals['_PACKAGEREVOCATION']._serialized_start=875
+  _globals['_PACKAGEREVOCATION']._serialized_end=1086
 # @@protoc_insertion_point(module_scope)

@@ -64,6 +64,8 @@ class ParameterPackage(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     PUBLISH_TIME_FIELD_NUMBER: _builtins.int
     APPROVED_FIELD_NUMBER: _builtins.int
+    REVIEWS_FIELD_NUMBER: _builtins.int
+    REVOCATION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Generated id, pkg_..."""
     decision_id: _builtins.str
@@ -108,6 +110,14 @@ class ParameterPackage(_message.Message):
     def publish_time(self) -> _timestamp_pb2.Timestamp:
         """When it was handed to the ZeroMQ socket; unset until then."""
 
+    @_builtins.property
+    def reviews(self) -> _containers.RepeatedCompositeFieldContainer[Global___PackageReview]:
+        """Words of review desks on it, oldest first; a draft's own word stands in its decision."""
+
+    @_builtins.property
+    def revocation(self) -> Global___PackageRevocation:
+        """That it may trade no more; unset while it may."""
+
     def __init__(
         self,
         *,
@@ -128,11 +138,105 @@ class ParameterPackage(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         publish_time: _timestamp_pb2.Timestamp | None = ...,
         approved: _builtins.bool = ...,
+        reviews: _abc.Iterable[Global___PackageReview] | None = ...,
+        revocation: Global___PackageRevocation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "publish_time", b"publish_time", "valid_until_time", b"valid_until_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "publish_time", b"publish_time", "revocation", b"revocation", "valid_until_time", b"valid_until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "backtest_id", b"backtest_id", "create_time", b"create_time", "decision_id", b"decision_id", "epoch", b"epoch", "exchange", b"exchange", "id", b"id", "key_id", b"key_id", "params", b"params", "publish_time", b"publish_time", "seq", b"seq", "signature", b"signature", "signed_payload", b"signed_payload", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe", "valid_until_time", b"valid_until_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "backtest_id", b"backtest_id", "create_time", b"create_time", "decision_id", b"decision_id", "epoch", b"epoch", "exchange", b"exchange", "id", b"id", "key_id", b"key_id", "params", b"params", "publish_time", b"publish_time", "reviews", b"reviews", "revocation", b"revocation", "seq", b"seq", "signature", b"signature", "signed_payload", b"signed_payload", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe", "valid_until_time", b"valid_until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ParameterPackage: _TypeAlias = ParameterPackage  # noqa: Y015
+
+@_typing.final
+class PackageReview(_message.Message):
+    """What a review desk said of a package."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPROVED_FIELD_NUMBER: _builtins.int
+    REVIEWER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    approved: _builtins.bool
+    """True for approved, false for rejected."""
+    reviewer_id: _builtins.str
+    """Who said it."""
+    reason: _builtins.str
+    """Why; may be empty."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was recorded."""
+
+    def __init__(
+        self,
+        *,
+        approved: _builtins.bool = ...,
+        reviewer_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "create_time", b"create_time", "reason", b"reason", "reviewer_id", b"reviewer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PackageReview: _TypeAlias = PackageReview  # noqa: Y015
+
+@_typing.final
+class PackageRevocation(_message.Message):
+    """That a package may trade no more, signed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PACKAGE_ID_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REVOKED_BY_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    SIGNED_PAYLOAD_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    package_id: _builtins.str
+    """The package."""
+    epoch: _builtins.str
+    """Epoch it was revoked in; the order of revocations is one of its own."""
+    seq: _builtins.int
+    """Place in that order, from 1, rising by one."""
+    reason: _builtins.str
+    """Why."""
+    revoked_by: _builtins.str
+    """Who revoked it, as they name themselves."""
+    signed_payload: _builtins.bytes
+    """Everything it says, as canonical JSON: these bytes are signed."""
+    signature: _builtins.bytes
+    """Ed25519 signature of signed_payload, 64 bytes."""
+    key_id: _builtins.str
+    """SHA-256 of the public key that verifies it, in hex."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        package_id: _builtins.str = ...,
+        epoch: _builtins.str = ...,
+        seq: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        revoked_by: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        signed_payload: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+        key_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "epoch", b"epoch", "key_id", b"key_id", "package_id", b"package_id", "reason", b"reason", "revoked_by", b"revoked_by", "seq", b"seq", "signature", b"signature", "signed_payload", b"signed_payload"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PackageRevocation: _TypeAlias = PackageRevocation  # noqa: Y015

@@ -58,7 +58,9 @@ class Part(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Which part: database, cache, relay, sweep_template, report_template."""
+    """Which part: database, relay (packages out), relay_requests, scanner, review, sweep_template,
+    report_template.
+    """
     status: Global___PartStatus.ValueType
     """How it is."""
     detail: _builtins.str
@@ -161,6 +163,66 @@ class GetMetricsResponse(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class PipelinesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class MessagesInEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class MessagesOutEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     UPTIME_SECONDS_FIELD_NUMBER: _builtins.int
     BACKTESTS_FIELD_NUMBER: _builtins.int
     OPTIMIZATIONS_FIELD_NUMBER: _builtins.int
@@ -171,6 +233,9 @@ class GetMetricsResponse(_message.Message):
     TRIALS_FIELD_NUMBER: _builtins.int
     DECISIONS_FIELD_NUMBER: _builtins.int
     PACKAGES_UNPUBLISHED_FIELD_NUMBER: _builtins.int
+    PIPELINES_FIELD_NUMBER: _builtins.int
+    MESSAGES_IN_FIELD_NUMBER: _builtins.int
+    MESSAGES_OUT_FIELD_NUMBER: _builtins.int
     uptime_seconds: _builtins.float
     """Seconds since this server began to serve."""
     jobs_running: _builtins.int
@@ -197,6 +262,20 @@ class GetMetricsResponse(_message.Message):
     def decisions(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Decisions in the database by outcome, e.g. approve."""
 
+    @_builtins.property
+    def pipelines(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Pipelines in the database by status."""
+
+    @_builtins.property
+    def messages_in(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Messages that came in over ZeroMQ since this server began, by what became of them: accepted, duplicate,
+        dropped, reviewed, or the cause of a dead letter in lower case, e.g. bad_json.
+        """
+
+    @_builtins.property
+    def messages_out(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Messages that went out over ZeroMQ since this server began, by topic, and answers to requests by status."""
+
     def __init__(
         self,
         *,
@@ -210,10 +289,13 @@ class GetMetricsResponse(_message.Message):
         trials: _builtins.int = ...,
         decisions: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         packages_unpublished: _builtins.int = ...,
+        pipelines: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        messages_in: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        messages_out: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backtests", b"backtests", "datasets", b"datasets", "decisions", b"decisions", "jobs_running", b"jobs_running", "jobs_running_max", b"jobs_running_max", "optimizations", b"optimizations", "packages_unpublished", b"packages_unpublished", "strategies", b"strategies", "trials", b"trials", "uptime_seconds", b"uptime_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backtests", b"backtests", "datasets", b"datasets", "decisions", b"decisions", "jobs_running", b"jobs_running", "jobs_running_max", b"jobs_running_max", "messages_in", b"messages_in", "messages_out", b"messages_out", "optimizations", b"optimizations", "packages_unpublished", b"packages_unpublished", "pipelines", b"pipelines", "strategies", b"strategies", "trials", b"trials", "uptime_seconds", b"uptime_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -247,12 +329,15 @@ class GetServerInfoResponse(_message.Message):
     PARTS_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
     RELAY_ADDRESS_FIELD_NUMBER: _builtins.int
+    RELAY_REQUESTS_ADDRESS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of stratopt."""
     draining: _builtins.bool
     """True once it is on its way out and takes no new jobs."""
     relay_address: _builtins.str
     """Address of the ZeroMQ socket packages are published on; empty if the relay is off."""
+    relay_requests_address: _builtins.str
+    """Address of the ZeroMQ socket that answers requests; empty if it is off."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it began to serve."""
@@ -269,10 +354,11 @@ class GetServerInfoResponse(_message.Message):
         parts: _abc.Iterable[Global___Part] | None = ...,
         draining: _builtins.bool = ...,
         relay_address: _builtins.str = ...,
+        relay_requests_address: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["draining", b"draining", "parts", b"parts", "relay_address", b"relay_address", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draining", b"draining", "parts", b"parts", "relay_address", b"relay_address", "relay_requests_address", b"relay_requests_address", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
