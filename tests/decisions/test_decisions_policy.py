@@ -27,14 +27,7 @@ from stratopt_server.decisions.package import PackageFacts, describe
 from stratopt_server.decisions.recipe import canonical, differences, metrics_hash, recipe_of, spec_of
 from stratopt_server.decisions.signing import SigningKey
 from stratopt_server.decisions.verdict import outcome_of, reason_of
-from stratopt_server.domain.decisions import (
-    CriterionValue,
-    Decision,
-    DecisionOutcome,
-    GateKind,
-    GateResult,
-    Place,
-)
+from stratopt_server.domain.decisions import CriterionValue, Decision, DecisionOutcome, GateKind, GateResult
 from stratopt_server.domain.errors import RequestRefused, Violations
 from stratopt_server.domain.evidence import (
     BracketRun,
@@ -51,6 +44,7 @@ from stratopt_server.domain.evidence import (
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.metrics import Metrics, ReturnMoments
 from stratopt_server.domain.optimization import Plateau
+from stratopt_server.domain.packages import Place
 from stratopt_server.domain.runs import BacktestSpec, Costs, Direction, FillModel
 from stratopt_server.domain.seals import SealedTest
 

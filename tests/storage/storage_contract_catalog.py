@@ -27,7 +27,8 @@ from storage_tools import WAIT_SECONDS, at_once, exactly, hasty_threads, read_al
 
 from stratopt_server.domain.errors import AlreadyExists, InUse, NotFound
 from stratopt_server.domain.jobs import Job, JobStatus
-from stratopt_server.domain.ports import AnsweredRequest, DatasetFilter, Page, RequestKey, Storage
+from stratopt_server.domain.paging import Page
+from stratopt_server.domain.ports import AnsweredRequest, DatasetFilter, RequestKey, Storage
 
 EVERYTHING = Page(1_000)
 READER_SECONDS = 0.2

@@ -11,13 +11,10 @@ from decision_samples import make_decision
 from domain_samples import NOW, at, exact, make_job, make_metrics, make_report, make_strategy
 from storage_tools import read_all
 
-from stratopt_server.domain.decisions import (
-    DecisionOutcome,
-    ParameterPackage,
-    Review,
-    ReviewWord,
-)
-from stratopt_server.domain.ports import DecisionFilter, PackageFilter, Page, Storage
+from stratopt_server.domain.decisions import DecisionOutcome, Review, ReviewWord
+from stratopt_server.domain.packages import PackageFilter, ParameterPackage
+from stratopt_server.domain.paging import Page
+from stratopt_server.domain.ports import DecisionFilter, Storage
 
 
 def make_package(package_id: str = "pkg_1", **changes: Any) -> ParameterPackage:
@@ -151,7 +148,7 @@ class PackageStoreContract:
         for number in range(3):
             self.publish(storage, f"pkg_{number}")
         assert [row.id for row in storage.packages.unpublished(2)] == ["pkg_0", "pkg_1"]
-        storage.packages.mark_published("pkg_0", now=at(50))
+        storage.packages.mark_published(["pkg_0"], now=at(50))
         assert [row.id for row in storage.packages.unpublished(9)] == ["pkg_1", "pkg_2"]
         published = storage.packages.get("pkg_0")
         assert published is not None

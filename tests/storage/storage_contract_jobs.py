@@ -39,7 +39,8 @@ from stratopt_server.domain.jobs import (
     StatusChanged,
 )
 from stratopt_server.domain.optimization import StopReason
-from stratopt_server.domain.ports import JobFilter, JobStore, LeaseLost, Page, Storage
+from stratopt_server.domain.paging import Page
+from stratopt_server.domain.ports import JobFilter, JobStore, LeaseLost, Storage
 
 EVERYTHING = Page(1_000)
 BACKTESTS = JobFilter(kind=JobKind.BACKTEST)

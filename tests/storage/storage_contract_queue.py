@@ -25,7 +25,8 @@ from hypothesis import strategies as st
 from storage_tools import exactly
 
 from stratopt_server.domain.jobs import Job, JobKind, JobStatus, StatusChanged
-from stratopt_server.domain.ports import JobFilter, JobStore, LeaseLost, Page, Storage
+from stratopt_server.domain.paging import Page
+from stratopt_server.domain.ports import JobFilter, JobStore, LeaseLost, Storage
 
 SEARCH = JobKind.OPTIMIZATION
 LONGER = make_optimization_spec(max_iterations=900)

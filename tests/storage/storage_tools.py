@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings
 
-from stratopt_server.domain.ports import Cursor, Page
+from stratopt_server.domain.paging import Cursor, Page
 
 T = TypeVar("T")
 

@@ -16,7 +16,8 @@ from domain_samples import NOW, at, make_backtest_spec, make_dataset, make_job, 
 from storage_tools import WAIT_SECONDS, at_once, select
 
 from stratopt_server.domain.jobs import JobKind, JobStatus
-from stratopt_server.domain.ports import LeaseLost, Page
+from stratopt_server.domain.paging import Page
+from stratopt_server.domain.ports import LeaseLost
 from stratopt_server.storage.database import UnsupportedDatabase, connect, migrate
 from stratopt_server.storage.sql import SqlStorage
 

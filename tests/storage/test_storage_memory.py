@@ -7,6 +7,7 @@ import storage_contract_decisions as decisions
 import storage_contract_jobs as jobs
 import storage_contract_ledger as ledger
 import storage_contract_queue as queue
+import storage_contract_relay as relay
 import storage_contract_reports as reports
 import storage_contract_seals as seals
 import storage_contract_trials as trials
@@ -74,3 +75,19 @@ class TestPackages(decisions.PackageStoreContract):
 
 class TestCounts(decisions.CountsContract):
     """Counts in memory."""
+
+
+class TestReplay(relay.ReplayContract):
+    """Replay in memory."""
+
+
+class TestRevocations(relay.RevocationStoreContract):
+    """Revocations in memory."""
+
+
+class TestPipelines(relay.PipelineStoreContract):
+    """Pipelines in memory."""
+
+
+class TestDeadLetters(relay.DeadLetterStoreContract):
+    """Dead letters in memory."""

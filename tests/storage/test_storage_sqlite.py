@@ -12,6 +12,7 @@ import storage_contract_decisions as decisions
 import storage_contract_jobs as jobs
 import storage_contract_ledger as ledger
 import storage_contract_queue as queue
+import storage_contract_relay as relay
 import storage_contract_reports as reports
 import storage_contract_seals as seals
 import storage_contract_trials as trials
@@ -89,3 +90,19 @@ class TestPackages(decisions.PackageStoreContract):
 
 class TestCounts(decisions.CountsContract):
     """Counts in SQLite."""
+
+
+class TestReplay(relay.ReplayContract):
+    """Replay in SQLite."""
+
+
+class TestRevocations(relay.RevocationStoreContract):
+    """Revocations in SQLite."""
+
+
+class TestPipelines(relay.PipelineStoreContract):
+    """Pipelines in SQLite."""
+
+
+class TestDeadLetters(relay.DeadLetterStoreContract):
+    """Dead letters in SQLite."""

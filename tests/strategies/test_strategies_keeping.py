@@ -10,7 +10,7 @@ import pytest
 
 from stratopt_server.domain.clock import SystemClock
 from stratopt_server.domain.errors import RequestRefused
-from stratopt_server.domain.ports import Page
+from stratopt_server.domain.paging import Page
 from stratopt_server.settings import Settings
 from stratopt_server.storage.sql import SqlStorage
 from stratopt_server.strategies.catalog import BUILTINS, Catalog

@@ -21,7 +21,7 @@ from stratopt.v1 import (
     strategy_service_pb2,
 )
 from stratopt_server.domain.errors import Violations
-from stratopt_server.domain.ports import Cursor, Page
+from stratopt_server.domain.paging import Cursor, Page
 from stratopt_server.wire.paging import (
     PAGE_BYTES_MAX,
     cursor_key,

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from stratopt_server.decisions.recipe import recipe_of
-from stratopt_server.domain.decisions import Decision, GateResult, Place
+from stratopt_server.domain.decisions import Decision, GateResult
 from stratopt_server.domain.evidence import Evidence
 from stratopt_server.domain.metrics import Metrics
+from stratopt_server.domain.packages import Place
 from stratopt_server.domain.parameters import ParameterValue
 from stratopt_server.domain.runs import BacktestSpec, Direction
 from stratopt_server.domain.strategy import Strategy

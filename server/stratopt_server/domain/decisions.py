@@ -5,8 +5,6 @@ from datetime import datetime
 from enum import Enum
 
 from stratopt_server.domain.evidence import Evidence
-from stratopt_server.domain.metrics import Metrics
-from stratopt_server.domain.parameters import ParameterValue
 
 CriterionValue = float | bool | str
 """What a criterion is set to: a threshold, a switch or a word."""
@@ -105,40 +103,3 @@ class Decision:
         """Tell whether the parameters may trade, by policy or by a person's word."""
         by_word = self.review is not None and self.review.word is ReviewWord.APPROVED
         return self.outcome is DecisionOutcome.APPROVE or by_word
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParameterPackage:
-    """Parameters that may trade, signed; or a draft of them, which waits for a person's word."""
-
-    id: str
-    decision_id: str
-    backtest_id: str
-    strategy_id: str
-    symbol: str
-    exchange: str
-    timeframe: str
-    params: dict[str, ParameterValue]
-    metrics: Metrics
-    """Of the backtest."""
-    epoch: str
-    seq: int
-    signed_payload: bytes
-    """Everything the package says, as canonical JSON."""
-    signature: bytes
-    key_id: str
-    valid_until: datetime
-    created_at: datetime
-    published_at: datetime | None
-    approved: bool = True
-    """A draft is not; it has no place, no bytes and no signature."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place in the order of published packages."""
-
-    epoch: str
-    """Made once per database."""
-    seq: int
-    """From 1, rising by one within the epoch."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stratopt_server.domain.advice import AdviceStore
-from stratopt_server.domain.decisions import Decision, DecisionOutcome, ParameterPackage, Place
+from stratopt_server.domain.decisions import Decision, DecisionOutcome
 from stratopt_server.domain.jobs import (
     BacktestResult,
     Failure,
@@ -29,8 +29,12 @@ from stratopt_server.domain.jobs import (
 )
 from stratopt_server.domain.ledger import LedgerKey, LedgerTrial, TrialTally
 from stratopt_server.domain.market import Bars, Dataset
+from stratopt_server.domain.opportunities import DeadLetterStore
 from stratopt_server.domain.optimization import Batch, Trial, TrialStatus
+from stratopt_server.domain.packages import PackageStore, RevocationStore
+from stratopt_server.domain.paging import Page
 from stratopt_server.domain.parameters import Params
+from stratopt_server.domain.pipelines import PipelineStore
 from stratopt_server.domain.report import Report, ReportSeries, Trade
 from stratopt_server.domain.runs import OptimizationSpec
 from stratopt_server.domain.seals import SealedHoldout, SealedTest
@@ -38,22 +42,6 @@ from stratopt_server.domain.strategy import Strategy
 
 BlockSums = NDArray[np.float64]
 """Sums of r and r^2 over each block of bars, shape (trials, blocks, 2)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Where a page begins: behind the row of this moment and id, newest first."""
-
-    created_at: datetime
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Which rows of a list are wanted."""
-
-    limit: int
-    after: Cursor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -443,16 +431,6 @@ class DecisionFilter:
     outcome: DecisionOutcome | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackageFilter:
-    """Which packages a list is about; None means any."""
-
-    strategy_id: str | None = None
-    symbol: str | None = None
-    approved: bool = True
-    """Those that may trade; or else the drafts."""
-
-
 class DecisionStore(Protocol):
     """Decisions by id."""
 
@@ -469,38 +447,6 @@ class DecisionStore(Protocol):
         ...
 
 
-class PackageStore(Protocol):
-    """Parameter packages, and the order in which they go out."""
-
-    def next_place(self, *, now: datetime) -> Place:
-        """Return the place of the next package; use inside the transaction that adds it."""
-        ...
-
-    def add(self, package: ParameterPackage) -> None:
-        """Store a draft, or an approved one at its place, in place of its draft if there is one."""
-        ...
-
-    def get(self, package_id: str) -> ParameterPackage | None:
-        """Return it, or None if there is none of that id."""
-        ...
-
-    def page(self, page: Page, wanted: PackageFilter) -> list[ParameterPackage]:
-        """Return a page of the packages that match, newest first."""
-        ...
-
-    def unpublished(self, limit: int) -> list[ParameterPackage]:
-        """Return the packages not handed to the socket yet, in order of their places."""
-        ...
-
-    def mark_published(self, package_id: str, *, now: datetime) -> None:
-        """Note that a package was handed to the socket."""
-        ...
-
-    def last_place(self, *, now: datetime) -> Place:
-        """Return the place of the newest package; seq 0 if there is none."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
     """How many rows there are, by status or outcome where they have one."""
@@ -512,6 +458,7 @@ class Counts:
     datasets: int
     trials: int
     packages_unpublished: int
+    pipelines: dict[str, int]
 
 
 class Storage(Protocol):
@@ -565,6 +512,21 @@ class Storage(Protocol):
     @property
     def packages(self) -> PackageStore:
         """Parameter packages."""
+        ...
+
+    @property
+    def revocations(self) -> RevocationStore:
+        """Revocations of packages."""
+        ...
+
+    @property
+    def pipelines(self) -> PipelineStore:
+        """Pipelines."""
+        ...
+
+    @property
+    def dead_letters(self) -> DeadLetterStore:
+        """What came in and could not be used."""
         ...
 
     @property

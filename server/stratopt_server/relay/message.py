@@ -3,7 +3,7 @@
 import base64
 import json
 
-from stratopt_server.domain.decisions import ParameterPackage, Place
+from stratopt_server.domain.packages import ParameterPackage, Place
 
 PACKAGES_TOPIC = b"optimizer.pool.trading"
 HEARTBEAT_TOPIC = b"optimizer.heartbeat"

@@ -13,7 +13,7 @@ import zmq
 import zmq.asyncio
 
 from stratopt_server.domain.clock import Clock
-from stratopt_server.domain.ports import PackageStore
+from stratopt_server.domain.packages import PackageStore
 from stratopt_server.relay.message import heartbeat_frames, package_frames
 from stratopt_server.usecases.system import Part, PartStatus
 from stratopt_server.usecases.threads import StorageThread
@@ -118,7 +118,7 @@ class Publisher:
         while waiting := await self._thread.run(self._packages.unpublished, BATCH):
             for package in waiting:
                 await socket.send_multipart(package_frames(package))
-                await self._thread.run(self._packages.mark_published, package.id, now=self._clock.now())
+                await self._thread.run(self._packages.mark_published, [package.id], now=self._clock.now())
 
     async def _hear(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -21,7 +21,8 @@ from stratopt_server.domain.jobs import (
     StatusChanged,
 )
 from stratopt_server.domain.optimization import Trial
-from stratopt_server.domain.ports import JobFilter, LeaseLost, Page
+from stratopt_server.domain.paging import Page
+from stratopt_server.domain.ports import JobFilter, LeaseLost
 from stratopt_server.domain.queueing import in_turn
 from stratopt_server.domain.runs import OptimizationSpec
 from stratopt_server.storage.codec import (

@@ -348,6 +348,7 @@ class ParameterPackageRow(peewee.Model):
     metrics = JsonField()
     approved = peewee.BooleanField()
     draft = JsonField(null=True)
+    reviews = JsonField(null=True)
     created_at = UtcField()
     published_at = UtcField(null=True)
 
@@ -374,6 +375,64 @@ class OutboxRow(peewee.Model):
 
         table_name = "package_outbox"
         primary_key = peewee.CompositeKey("epoch", "seq")
+
+
+class RevocationRow(peewee.Model):
+    """A revocation at its place in the order of revocations."""
+
+    epoch = peewee.CharField()
+    seq = peewee.BigIntegerField()
+    package_id = peewee.CharField()
+    reason = peewee.TextField()
+    revoked_by = peewee.TextField()
+    signed_payload = peewee.BlobField()
+    signature = peewee.BlobField()
+    key_id = peewee.CharField()
+    created_at = UtcField()
+    published_at = UtcField(null=True)
+
+    class Meta:
+        """The order of revocations."""
+
+        table_name = "package_revocations"
+        primary_key = peewee.CompositeKey("epoch", "seq")
+
+
+class PipelineRow(peewee.Model):
+    """A pipeline."""
+
+    id = peewee.CharField(primary_key=True)
+    symbol = peewee.CharField()
+    status = peewee.CharField()
+    duplicate_key = peewee.CharField()
+    sequence = peewee.BigIntegerField()
+    document = JsonField()
+    created_at = UtcField()
+    lease_owner = peewee.CharField(null=True)
+    lease_until = UtcField(null=True)
+
+    class Meta:
+        """The pipelines."""
+
+        table_name = "pipelines"
+
+
+class DeadLetterRow(peewee.Model):
+    """A message that could not be used."""
+
+    id = peewee.CharField(primary_key=True)
+    channel = peewee.CharField()
+    cause = peewee.CharField()
+    detail = peewee.TextField()
+    topic = peewee.TextField()
+    body = peewee.BlobField()
+    body_bytes = peewee.BigIntegerField()
+    created_at = UtcField()
+
+    class Meta:
+        """The newest of them."""
+
+        table_name = "dead_letters"
 
 
 class EpochRow(peewee.Model):

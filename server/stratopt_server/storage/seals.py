@@ -7,7 +7,7 @@ import peewee
 
 from stratopt_server.domain.errors import AlreadyExists
 from stratopt_server.domain.ledger import LedgerKey
-from stratopt_server.domain.ports import Page
+from stratopt_server.domain.paging import Page
 from stratopt_server.domain.seals import SealedHoldout, SealedTest
 from stratopt_server.storage.codec import from_json, to_json
 from stratopt_server.storage.ledger import SqlLedger

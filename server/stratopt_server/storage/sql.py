@@ -8,9 +8,12 @@ from stratopt_server.domain.jobs import JobKind
 from stratopt_server.domain.ports import Counts
 from stratopt_server.storage.advice import SqlAdviceStore
 from stratopt_server.storage.database import connect, migrate
-from stratopt_server.storage.decisions import SqlDecisionStore, SqlPackageStore
+from stratopt_server.storage.dead_letters import SqlDeadLetterStore
+from stratopt_server.storage.decisions import SqlDecisionStore
 from stratopt_server.storage.jobs import SqlJobStore
 from stratopt_server.storage.ledger import SqlLedger
+from stratopt_server.storage.packages import SqlPackageStore, SqlRevocationStore
+from stratopt_server.storage.pipelines import SqlPipelineStore
 from stratopt_server.storage.reports import SqlReportStore
 from stratopt_server.storage.seals import SqlSealStore
 from stratopt_server.storage.stores import SqlDatasetStore, SqlRequestLog, SqlStrategyStore
@@ -32,6 +35,9 @@ class SqlStorage:
         self.reports = SqlReportStore(database)
         self.decisions = SqlDecisionStore(database)
         self.packages = SqlPackageStore(database)
+        self.revocations = SqlRevocationStore(database)
+        self.pipelines = SqlPipelineStore(database)
+        self.dead_letters = SqlDeadLetterStore(database)
         self.requests = SqlRequestLog(database)
 
     @classmethod
@@ -58,6 +64,7 @@ class SqlStorage:
             datasets=self._count("SELECT COUNT(*) FROM datasets"),
             trials=self._count("SELECT COUNT(*) FROM trials"),
             packages_unpublished=self._count(unpublished),
+            pipelines=self._tally("SELECT status, COUNT(*) FROM pipelines GROUP BY status"),
         )
 
     def ping(self) -> None:

@@ -7,7 +7,8 @@ import peewee
 
 from stratopt_server.domain.errors import AlreadyExists, InUse, NotFound
 from stratopt_server.domain.market import Dataset, QualityReport
-from stratopt_server.domain.ports import AnsweredRequest, Cursor, DatasetFilter, Page, RequestKey
+from stratopt_server.domain.paging import Cursor, Page
+from stratopt_server.domain.ports import AnsweredRequest, DatasetFilter, RequestKey
 from stratopt_server.domain.strategy import Strategy
 from stratopt_server.storage.codec import from_json, to_json
 from stratopt_server.storage.models import DatasetRow, RequestRow, StrategyRow, bound

@@ -9,19 +9,15 @@ from stratopt_server.decisions.policy import Policy
 from stratopt_server.decisions.recipe import recipe_of
 from stratopt_server.decisions.verdict import outcome_of, reason_of
 from stratopt_server.domain.clock import Clock, Ids
-from stratopt_server.domain.decisions import CriterionValue, Decision, DecisionOutcome, ParameterPackage
+from stratopt_server.domain.decisions import CriterionValue, Decision, DecisionOutcome
 from stratopt_server.domain.errors import Code, NotFound, Violations, WrongStatus
 from stratopt_server.domain.evidence import Evidence, Reproduction
 from stratopt_server.domain.jobs import BacktestResult, Job, JobKind, JobStatus
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.metrics import Metrics
-from stratopt_server.domain.ports import (
-    DecisionFilter,
-    JobFilter,
-    PackageFilter,
-    Page,
-    Storage,
-)
+from stratopt_server.domain.packages import PackageFilter, ParameterPackage
+from stratopt_server.domain.paging import Page
+from stratopt_server.domain.ports import DecisionFilter, JobFilter, Storage
 from stratopt_server.domain.runs import BacktestSpec, OptimizationSpec
 from stratopt_server.usecases.grounds import same_ground, same_market
 from stratopt_server.usecases.idempotency import Repeats

@@ -8,7 +8,8 @@ from typing import Protocol
 from stratopt_server.domain.clock import Clock, Ids
 from stratopt_server.domain.errors import NotFound, RequestRefused, Violations
 from stratopt_server.domain.market import EXCHANGE, SYMBOL, Dataset
-from stratopt_server.domain.ports import DatasetFilter, Page, Storage
+from stratopt_server.domain.paging import Page
+from stratopt_server.domain.ports import DatasetFilter, Storage
 from stratopt_server.market.importing import Imported
 from stratopt_server.market.timeframe import check_given
 from stratopt_server.settings import Settings

@@ -7,7 +7,8 @@ from threading import Lock
 
 from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.jobs import Job, JobKind, JobStatus, QueuedJob
-from stratopt_server.domain.ports import JobFilter, JobStore, Page
+from stratopt_server.domain.paging import Page
+from stratopt_server.domain.ports import JobFilter, JobStore
 from stratopt_server.domain.runs import Algorithm, OptimizationSpec
 from stratopt_server.domain.speeds import Speeds
 from stratopt_server.domain.validation import Validation

@@ -7,7 +7,8 @@ from stratopt_server.domain.clock import Clock, Ids
 from stratopt_server.domain.errors import Exhausted, NotFound, Unavailable, WrongStatus
 from stratopt_server.domain.jobs import Job, JobKind, JobStatus, OptimizationResult, Progress
 from stratopt_server.domain.optimization import StopReason
-from stratopt_server.domain.ports import JobFilter, Page, Storage
+from stratopt_server.domain.paging import Page
+from stratopt_server.domain.ports import JobFilter, Storage
 from stratopt_server.domain.runs import BacktestSpec, OptimizationSpec
 from stratopt_server.usecases.idempotency import Repeats
 from stratopt_server.usecases.requests import Call

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from stratopt_server.decisions.package import PackageFacts, describe
 from stratopt_server.decisions.recipe import canonical
 from stratopt_server.decisions.signing import SigningKey
-from stratopt_server.domain.decisions import Decision, ParameterPackage
+from stratopt_server.domain.decisions import Decision
 from stratopt_server.domain.jobs import BacktestResult, Job
+from stratopt_server.domain.packages import ParameterPackage
 from stratopt_server.domain.ports import Storage
 from stratopt_server.domain.runs import BacktestSpec
 from stratopt_server.strategies.catalog import Catalog

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 
 from stratopt_server.domain.clock import Clock
-from stratopt_server.domain.decisions import Decision, DecisionOutcome, ParameterPackage, Review, ReviewWord
+from stratopt_server.domain.decisions import Decision, DecisionOutcome, Review, ReviewWord
 from stratopt_server.domain.errors import Code, NotFound, Violations
 from stratopt_server.domain.jobs import JobKind
+from stratopt_server.domain.packages import ParameterPackage
 from stratopt_server.domain.ports import Storage
 from stratopt_server.usecases.idempotency import Repeats
 from stratopt_server.usecases.packaging import Packaging

@@ -15,7 +15,8 @@ from stratopt_server.domain.evidence import Evidence, SealedEvidence, SealState
 from stratopt_server.domain.jobs import Job, JobKind
 from stratopt_server.domain.ledger import LedgerKey
 from stratopt_server.domain.market import Dataset, from_microseconds
-from stratopt_server.domain.ports import Cursor, DatasetFilter, JobFilter, Page, Storage
+from stratopt_server.domain.paging import Cursor, Page
+from stratopt_server.domain.ports import DatasetFilter, JobFilter, Storage
 from stratopt_server.domain.runs import BacktestSpec, OptimizationSpec
 from stratopt_server.domain.seals import SealedHoldout, SealedTest
 from stratopt_server.usecases.grounds import comparable

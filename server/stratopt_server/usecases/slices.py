@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from stratopt_server.domain.errors import Code, Violations
 from stratopt_server.domain.market import SYMBOL, TIMEFRAMES, Bars, Dataset
-from stratopt_server.domain.ports import BarsStore, DatasetFilter, DatasetStore, Page
+from stratopt_server.domain.paging import Page
+from stratopt_server.domain.ports import BarsStore, DatasetFilter, DatasetStore
 from stratopt_server.settings import Settings
 from stratopt_server.usecases.requests import RunRequest
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.errors import NotFound, Violations
-from stratopt_server.domain.ports import Page, Storage
+from stratopt_server.domain.paging import Page
+from stratopt_server.domain.ports import Storage
 from stratopt_server.domain.strategy import STRATEGY_ID, Strategy, hash_code
 from stratopt_server.settings import Settings
 from stratopt_server.strategies.catalog import BUILTINS, Catalog

@@ -3,9 +3,10 @@
 from stratopt.v1 import approval_service_pb2 as service_pb
 from stratopt.v1 import decision_pb2 as pb
 from stratopt.v1 import parameter_package_pb2 as package_pb
-from stratopt_server.domain.decisions import Decision, Gate, ParameterPackage, Review
+from stratopt_server.domain.decisions import Decision, Gate, Review
 from stratopt_server.domain.errors import Violations
-from stratopt_server.domain.ports import DecisionFilter, PackageFilter
+from stratopt_server.domain.packages import PackageFilter, ParameterPackage
+from stratopt_server.domain.ports import DecisionFilter
 from stratopt_server.usecases.approvals import ApprovalRequest, Verdict
 from stratopt_server.usecases.reviews import ReviewRequest
 from stratopt_server.wire.enums import DECISION_OUTCOME, GATE_KIND, GATE_RESULT, REVIEW_WORD

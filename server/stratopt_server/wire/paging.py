@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from stratopt_server.domain.errors import Violations
 from stratopt_server.domain.market import from_microseconds, to_microseconds
-from stratopt_server.domain.ports import Cursor, Page
+from stratopt_server.domain.paging import Cursor, Page
 
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 1_000

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from stratopt_server.domain.errors import AlreadyExists, InUse, NotFound
 from stratopt_server.domain.market import Dataset
-from stratopt_server.domain.ports import AnsweredRequest, DatasetFilter, Page, RequestKey
+from stratopt_server.domain.paging import Page
+from stratopt_server.domain.ports import AnsweredRequest, DatasetFilter, RequestKey
 from stratopt_server.domain.strategy import Strategy
 from stratopt_server.storage.memory.tables import Memory, cut, one_at_a_time
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from stratopt_server.domain.errors import AlreadyExists
 from stratopt_server.domain.ledger import LedgerKey
-from stratopt_server.domain.ports import Page
+from stratopt_server.domain.paging import Page
 from stratopt_server.domain.seals import SealedHoldout, SealedTest
 from stratopt_server.storage.memory.tables import LedgerMarket, Memory, cut, one_at_a_time
 

@@ -6,9 +6,12 @@ from stratopt_server.domain.jobs import JobKind
 from stratopt_server.domain.ports import Counts
 from stratopt_server.storage.memory.advice import MemoryAdviceStore
 from stratopt_server.storage.memory.catalog import MemoryDatasetStore, MemoryRequestLog, MemoryStrategyStore
-from stratopt_server.storage.memory.decisions import MemoryDecisionStore, MemoryPackageStore
+from stratopt_server.storage.memory.dead_letters import MemoryDeadLetterStore
+from stratopt_server.storage.memory.decisions import MemoryDecisionStore
 from stratopt_server.storage.memory.jobs import MemoryJobStore
 from stratopt_server.storage.memory.ledger import MemoryLedger
+from stratopt_server.storage.memory.packages import MemoryPackageStore, MemoryRevocationStore
+from stratopt_server.storage.memory.pipelines import MemoryPipelineStore
 from stratopt_server.storage.memory.reports import MemoryReportStore
 from stratopt_server.storage.memory.seals import MemorySealStore
 from stratopt_server.storage.memory.tables import Memory
@@ -30,6 +33,9 @@ class MemoryStorage(Memory):
         self.reports = MemoryReportStore(self)
         self.decisions = MemoryDecisionStore(self)
         self.packages = MemoryPackageStore(self)
+        self.revocations = MemoryRevocationStore(self)
+        self.pipelines = MemoryPipelineStore(self)
+        self.dead_letters = MemoryDeadLetterStore(self)
         self.requests = MemoryRequestLog(self)
 
     def counts(self) -> Counts:
@@ -45,6 +51,7 @@ class MemoryStorage(Memory):
             datasets=len(tables.datasets),
             trials=sum(len(trials) for trials in tables.trials.values()),
             packages_unpublished=sum(package.published_at is None for package in packages),
+            pipelines=Counter(held.pipeline.status.value for held in tables.pipelines.values()),
         )
 
     def ping(self) -> None:

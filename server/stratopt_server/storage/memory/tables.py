@@ -10,12 +10,16 @@ from functools import wraps
 from typing import Any, Protocol, TypeVar
 
 from stratopt_server.domain.advice import Advice
-from stratopt_server.domain.decisions import Decision, ParameterPackage
+from stratopt_server.domain.decisions import Decision
 from stratopt_server.domain.jobs import Job, JobEvent
 from stratopt_server.domain.ledger import LedgerTrial
 from stratopt_server.domain.market import Dataset
+from stratopt_server.domain.opportunities import DeadLetter
 from stratopt_server.domain.optimization import Batch, Trial
-from stratopt_server.domain.ports import AnsweredRequest, BlockSums, Page, RequestKey
+from stratopt_server.domain.packages import ParameterPackage, Revocation
+from stratopt_server.domain.paging import Page
+from stratopt_server.domain.pipelines import Pipeline
+from stratopt_server.domain.ports import AnsweredRequest, BlockSums, RequestKey
 from stratopt_server.domain.report import Report
 from stratopt_server.domain.seals import SealedHoldout
 from stratopt_server.domain.strategy import Strategy
@@ -40,6 +44,22 @@ class StoredTrial:
     blocks: BlockSums
 
 
+@dataclass(frozen=True)
+class HeldPipeline:
+    """A pipeline with the lease on it."""
+
+    pipeline: Pipeline
+    lease: Lease | None = None
+
+
+@dataclass(frozen=True)
+class QueuedRevocation:
+    """A revocation, and when it went out."""
+
+    revocation: Revocation
+    published_at: datetime | None = None
+
+
 @dataclass
 class Tables:
     """Everything that is stored. Values are replaced, never changed: a copy of a table is a snapshot."""
@@ -59,6 +79,9 @@ class Tables:
     report_jobs: dict[str, tuple[Job, datetime]] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
     packages: dict[str, ParameterPackage] = field(default_factory=dict)
+    revocations: dict[str, QueuedRevocation] = field(default_factory=dict)
+    pipelines: dict[str, HeldPipeline] = field(default_factory=dict)
+    dead_letters: dict[str, DeadLetter] = field(default_factory=dict)
     requests: dict[RequestKey, tuple[AnsweredRequest, datetime]] = field(default_factory=dict)
 
 
