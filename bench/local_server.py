@@ -28,6 +28,7 @@ def local_server(**settings: str) -> Iterator[LocalServer]:
             "STRATOPT_LISTEN": "127.0.0.1:0",
             "STRATOPT_DATA_DIR": folder,
             "STRATOPT_RELAY_BIND": "tcp://127.0.0.1:*",
+            "STRATOPT_RELAY_REQUESTS_BIND": "tcp://127.0.0.1:*",
             "STRATOPT_LOG_LEVEL": "WARNING",
             **settings,
         }

@@ -1,4 +1,7 @@
-"""`python -m stratopt_server`: read the settings, serve until SIGTERM or SIGINT, drain."""
+"""`python -m stratopt_server`: read the settings, serve until SIGTERM or SIGINT, drain.
+
+SIGHUP reads the routes file again.
+"""
 
 import asyncio
 import json
@@ -10,10 +13,11 @@ import sys
 from pydantic import ValidationError
 
 from stratopt_server import __version__
-from stratopt_server.app import AdvisorAbsent, UnknownPolicy, running
+from stratopt_server.app import AdvisorAbsent, UnknownPolicy, UnusableRoutes, running
 from stratopt_server.decisions.documents import PolicyFault
 from stratopt_server.decisions.signing import UnusableKey
-from stratopt_server.relay.publisher import PublicRelay
+from stratopt_server.relay.curve import UnusableCurveKeys
+from stratopt_server.relay.sockets import PublicRelay
 from stratopt_server.settings import Settings, unknown_settings
 from stratopt_server.storage.database import DatabaseUnusable, UnsupportedDatabase
 from stratopt_server.transport.server import AddressInUse, PublicAddress
@@ -34,7 +38,9 @@ STARTING_FAULTS = (
     UnknownPolicy,
     UnknownSetting,
     UnsupportedDatabase,
+    UnusableCurveKeys,
     UnusableKey,
+    UnusableRoutes,
 )
 """What an operator can mend; anything else is a bug and shows its traceback."""
 
@@ -46,6 +52,14 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running(settings) as app:
+        reloads: set[asyncio.Task[None]] = set()
+
+        def reload() -> None:
+            task = asyncio.ensure_future(app.reload_routes())
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, reload)
         ready = {"listening": app.address, "data_dir": str(settings.data_dir), "version": __version__}
         print(json.dumps(ready), flush=True)  # noqa: T201 - how whoever started us learns the port
         await stop.wait()

@@ -112,6 +112,37 @@ class Settings(BaseSettings):
 
     relay_bind: str = "tcp://127.0.0.1:5556"
     """Address that parameter packages are published on; `*` as port takes a free one, empty is off."""
+    relay_framing: Literal["frames", "string"] = "frames"
+    """How messages are published: topic and JSON as two frames, or as one text with a space between."""
+    relay_protobuf: bool = False
+    """Publish packages as protobuf too, under optimizer.pool.trading.pb."""
+    relay_requests_bind: str = "tcp://127.0.0.1:5557"
+    """Address that requests are answered on over ZeroMQ; empty is off."""
+    relay_requests_running_max: PositiveInt = 64
+    """Requests worked on at a time; a further one is told to come back."""
+    relay_message_bytes_max: PositiveInt = 1_048_576
+    """Size of one message that comes in over ZeroMQ."""
+    relay_queue_messages_max: PositiveInt = 10_000
+    """Messages that wait in each connection, either way; what does not fit is dropped by ZeroMQ."""
+    relay_curve_dir: Path | None = None
+    """Folder of CURVE keys: server.key_secret, clients/*.key, scanner.key, review.key. Unset: no keys, and
+    loopback only."""
+    scanner_connect: str = ""
+    """Addresses of scanners whose opportunities are heard, comma-separated; empty is off."""
+    review_connect: str = ""
+    """Addresses of review desks whose words are heard, comma-separated; empty is off."""
+    routes_file: Path | None = None
+    """YAML file that says which opportunities become pipelines of which strategies."""
+    pipelines_running_max: PositiveInt = 2
+    """Pipelines worked on at a time by this server."""
+    pipelines_pending_max: PositiveInt = 1_000
+    """Pipelines that may wait; over it the one that waits longest is dropped."""
+    opportunity_age_seconds_max: Seconds = 300.0
+    """An opportunity that was seen longer ago is stale."""
+    opportunity_duplicate_seconds: Seconds = 3_600.0
+    """How long the same content is the same opportunity; the same correlation_id always is."""
+    dead_letters_max: PositiveInt = 10_000
+    """Messages that could not be used and are kept: the newest."""
 
     trials_max: PositiveInt = 100_000
     """Trials an optimization may ask for."""
@@ -139,6 +170,16 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'stratopt.db'}"
 
     @property
+    def scanners(self) -> tuple[str, ...]:
+        """Addresses of scanners."""
+        return addresses(self.scanner_connect)
+
+    @property
+    def review_desks(self) -> tuple[str, ...]:
+        """Addresses of review desks."""
+        return addresses(self.review_connect)
+
+    @property
     def bars_dir(self) -> Path:
         """Folder of the bars of datasets."""
         return self.data_dir / "bars"
@@ -147,6 +188,11 @@ class Settings(BaseSettings):
     def signing_key_path(self) -> Path:
         """File of the key that signs packages."""
         return self.data_dir / "keys" / "signing.pem"
+
+
+def addresses(listed: str) -> tuple[str, ...]:
+    """Cut a comma-separated list."""
+    return tuple(address for part in listed.split(",") if (address := part.strip()))
 
 
 def unknown_settings(environment: Mapping[str, str]) -> dict[str, str]:

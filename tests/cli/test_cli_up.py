@@ -27,6 +27,7 @@ async def started(*arguments: str, folder: Path) -> AsyncIterator[asyncio.subpro
         "STRATOPT_LISTEN": "127.0.0.1:0",
         "STRATOPT_DATA_DIR": str(folder / "data"),
         "STRATOPT_RELAY_BIND": "tcp://127.0.0.1:*",
+        "STRATOPT_RELAY_REQUESTS_BIND": "tcp://127.0.0.1:*",
         "STRATOPT_REPORT_TEMPLATE": "false",
         "STRATOPT_GATEWAY_LISTEN": "127.0.0.1:0",
     }

@@ -20,6 +20,7 @@ async def local_server(folder: Path) -> AsyncIterator[str]:
         "STRATOPT_LISTEN": "127.0.0.1:0",
         "STRATOPT_DATA_DIR": str(folder / "data"),
         "STRATOPT_RELAY_BIND": "tcp://127.0.0.1:*",
+        "STRATOPT_RELAY_REQUESTS_BIND": "tcp://127.0.0.1:*",
     }
     async with child(
         SERVER_MODULE,

@@ -64,15 +64,13 @@ class Approvals:
         FailedPrecondition if the backtest has not succeeded. Gathering the evidence takes seconds: `on_stage`
         hears what begins. Without a policy the server's own decides.
         """
-        shape = Shape()
-        request = ApproveStrategyRequest(
-            request_id=shape.text("request_id", request_id) or new_request_id(),
-            strategy_id=shape.text("strategy_id", strategy_id),
-            backtest_id=shape.text("backtest_id", backtest_id),
-            approval_criteria=_criteria(shape, approval_criteria),
-            policy=shape.text("policy", policy) or "",
+        request = approve_request(
+            strategy_id,
+            backtest_id,
+            approval_criteria=approval_criteria,
+            policy=policy,
+            request_id=request_id,
         )
-        shape.refuse_if_any()
         if on_stage is not None:
             return await self._streamed(request, on_stage)
         return await self._connection.call(
@@ -224,6 +222,27 @@ class Approvals:
     async def signing_key(self) -> GetSigningKeyResponse:
         """Return the public key that verifies this server's packages."""
         return await self._connection.call(self._stub.GetSigningKey, GetSigningKeyRequest())
+
+
+def approve_request(
+    strategy_id: object,
+    backtest_id: object,
+    *,
+    approval_criteria: Criteria | None,
+    policy: object,
+    request_id: object,
+) -> ApproveStrategyRequest:
+    """Return the request, or raise InvalidInput with every argument that is wrong."""
+    shape = Shape()
+    request = ApproveStrategyRequest(
+        request_id=shape.text("request_id", request_id) or new_request_id(),
+        strategy_id=shape.text("strategy_id", strategy_id),
+        backtest_id=shape.text("backtest_id", backtest_id),
+        approval_criteria=_criteria(shape, approval_criteria),
+        policy=shape.text("policy", policy) or "",
+    )
+    shape.refuse_if_any()
+    return request
 
 
 def _criteria(shape: Shape, given: object) -> dict[str, CriterionValue]:

@@ -12,7 +12,7 @@ from stratopt_server.decisions.recipe import recipe_of
 from stratopt_server.domain.decisions import Decision, GateResult
 from stratopt_server.domain.evidence import Evidence
 from stratopt_server.domain.metrics import Metrics
-from stratopt_server.domain.packages import Place
+from stratopt_server.domain.packages import ParameterPackage, Place
 from stratopt_server.domain.parameters import ParameterValue
 from stratopt_server.domain.runs import BacktestSpec, Direction
 from stratopt_server.domain.strategy import Strategy
@@ -89,6 +89,24 @@ def describe(facts: PackageFacts) -> dict[str, Any]:
         "backtest_id": decision.backtest_id,
         "decision_id": decision.id,
         "provenance": _provenance(facts),
+    }
+
+
+def describe_revocation(
+    package: ParameterPackage, place: Place, *, reason: str, revoked_by: str, now: datetime
+) -> dict[str, Any]:
+    """Say that a package may trade no more."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "package_id": package.id,
+        "epoch": place.epoch,
+        "seq": place.seq,
+        "source": SOURCE,
+        "timestamp": now.isoformat(),
+        "strategy_id": package.strategy_id,
+        "symbol": package.symbol,
+        "reason": reason,
+        "revoked_by": revoked_by,
     }
 
 

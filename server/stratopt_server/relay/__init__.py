@@ -1,1 +1,1 @@
-"""ZeroMQ: parameter packages out."""
+"""ZeroMQ: opportunities and review words in, parameter packages out, requests answered."""

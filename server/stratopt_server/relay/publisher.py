@@ -1,124 +1,157 @@
-"""Publishes the outbox on a PUB socket, in order, for as long as the server lives.
+"""Publishes the outbox and what jobs do on a PUB socket, for as long as the server lives.
 
-It has its own life: where the address is taken it tries again for ever, and what was approved meanwhile is
-published when it is back.
+What was approved or revoked while the address was taken, or while nobody listened, is published when the
+socket is back, in order; a row is marked once it has been handed over.
 """
 
 import asyncio
 import logging
-import random
+from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import zmq
 import zmq.asyncio
 
 from stratopt_server.domain.clock import Clock
-from stratopt_server.domain.packages import PackageStore
-from stratopt_server.relay.message import heartbeat_frames, package_frames
-from stratopt_server.usecases.system import Part, PartStatus
+from stratopt_server.domain.packages import PackageStore, ParameterPackage, Place, RevocationStore
+from stratopt_server.relay.life import Life
+from stratopt_server.relay.message import (
+    HEARTBEAT_TOPIC,
+    PACKAGES_TOPIC,
+    PROGRESS_TOPIC,
+    PROTOBUF_TOPIC,
+    REVOKED_TOPIC,
+    framed,
+    heartbeat_document,
+    package_document,
+    revocation_document,
+)
+from stratopt_server.relay.progress import ProgressFeed
+from stratopt_server.relay.sockets import Sockets
 from stratopt_server.usecases.threads import StorageThread
 
 log = logging.getLogger(__name__)
 
-BATCH = 100
-"""Packages read from the outbox at a time."""
+BATCH = 200
+"""Rows read from the outbox, and marked, at a time."""
 HEARTBEAT_SECONDS = 5.0
 SETTLE_SECONDS = 0.5
 """Pause after binding: subscribers that waited for us connect again, and PUB drops what nobody hears."""
-RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.2, 10.0
-LOOPBACK = ("tcp://127.0.0.1:", "tcp://[::1]:", "tcp://localhost:", "ipc://", "inproc://")
+PROGRESS_SECONDS = 0.25
+"""Least pause between two rounds of news about jobs."""
 
 
-class PublicRelay(ValueError):
-    """The relay would publish where others can listen, without keys."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """How messages are written."""
+
+    framing: Literal["frames", "string"]
+    event_bytes: Callable[[ParameterPackage], bytes] | None
+    """Writes a package for the protobuf topic; None where there is none."""
 
 
 class Publisher:
     """One PUB socket over the outbox."""
 
-    def __init__(self, packages: PackageStore, thread: StorageThread, clock: Clock, *, bind: str) -> None:
-        """`bind` is a ZeroMQ address, `*` for a free port; empty turns the relay off."""
-        if bind and not bind.startswith(LOOPBACK):
-            raise PublicRelay(f"STRATOPT_RELAY_BIND={bind}: without CURVE keys only loopback is served")
+    def __init__(
+        self,
+        sockets: Sockets,
+        packages: PackageStore,
+        revocations: RevocationStore,
+        progress: ProgressFeed,
+        *,
+        thread: StorageThread,
+        clock: Clock,
+        wording: Wording,
+        bind: str,
+    ) -> None:
+        """`bind` is a ZeroMQ address, `*` for a free port; empty turns the publisher off."""
+        sockets.check(bind, "STRATOPT_RELAY_BIND")
+        self._sockets = sockets
         self._packages = packages
+        self._revocations = revocations
+        self._progress = progress
         self._thread = thread
         self._clock = clock
+        self._wording = wording
         self._bind = bind
         self._news = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._trouble = ""
+        self.life = Life("relay", self._publish, where=bind)
         self.address: str | None = None
         """Address the socket is bound to; None while there is none."""
-
-    def start(self) -> None:
-        """Begin to publish, unless it is off."""
-        if self._bind:
-            self._task = asyncio.create_task(self._live(), name="relay")
-
-    async def stop(self) -> None:
-        """Publish no more."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        self.counts: Counter[str] = Counter()
+        """Messages handed to the socket, by topic."""
 
     def wake(self) -> None:
-        """Say that a package was added."""
+        """Say that a package or a revocation was added."""
         self._news.set()
 
-    def part(self) -> Part:
-        """How the relay is."""
-        if not self._bind:
-            return Part("relay", PartStatus.IDLE, "off by setting")
-        if self.address is None:
-            return Part("relay", PartStatus.ILL, self._trouble or "not bound yet")
-        return Part("relay", PartStatus.OK, self.address)
-
-    async def _live(self) -> None:
-        """Bind and publish; after a fault begin anew, later each time."""
-        pause = RETRY_SECONDS_MIN
-        while True:
-            try:
-                with zmq.asyncio.Context() as context:
-                    await self._publish(context)
-            except (zmq.ZMQError, OSError) as error:
-                self._trouble = f"{self._bind}: {error}"
-                log.warning("relay: %s; trying again", self._trouble)
-            except Exception as error:  # the outbox cannot be read: whatever it is, it may pass
-                self._trouble = f"the outbox cannot be read: {type(error).__name__}"
-                log.exception("relay: trying again")
-            finally:
-                if self.address is not None:
-                    pause = RETRY_SECONDS_MIN  # it had begun to publish: this is another trouble
-                self.address = None
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - it spreads load, no more
-            pause = min(pause * 2, RETRY_SECONDS_MAX)
-
-    async def _publish(self, context: zmq.asyncio.Context) -> None:
-        with context.socket(zmq.PUB) as socket:
-            socket.setsockopt(zmq.LINGER, 0)
-            socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
-            socket.bind(self._bind)
+    async def _publish(self) -> None:
+        with self._sockets.bound(zmq.PUB, self._bind) as socket:
             self.address = socket.getsockopt_string(zmq.LAST_ENDPOINT)
-            log.info("relay: publishing on %s", self.address)
-            await asyncio.sleep(SETTLE_SECONDS)
-            loop = asyncio.get_running_loop()
-            beat_at = loop.time()
-            while True:
-                self._news.clear()
-                await self._drain(socket)
-                if loop.time() >= beat_at:
-                    place = await self._thread.run(self._packages.last_place, now=self._clock.now())
-                    await socket.send_multipart(heartbeat_frames(place))
-                    beat_at = loop.time() + HEARTBEAT_SECONDS
-                await self._hear(beat_at - loop.time())
+            # A PUB socket never waits: what a subscriber has no room for is dropped.
+            out: zmq.Socket[bytes] = zmq.Socket.shadow(socket.underlying)
+            try:
+                self.life.well(self.address)
+                log.info("relay: publishing on %s", self.address)
+                await asyncio.sleep(SETTLE_SECONDS)
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._tell_of_jobs(out))
+                    group.create_task(self._drain_for_ever(out))
+            except BaseExceptionGroup as faults:
+                raise faults.exceptions[0] from None
+            finally:
+                self.address = None
 
-    async def _drain(self, socket: zmq.asyncio.Socket) -> None:
+    async def _drain_for_ever(self, out: "zmq.Socket[bytes]") -> None:
+        loop = asyncio.get_running_loop()
+        beat_at = loop.time()
+        while True:
+            self._news.clear()
+            await self._drain_packages(out)
+            await self._drain_revocations(out)
+            if loop.time() >= beat_at:
+                packages, revocations = await self._thread.run(self._last_places)
+                beat = heartbeat_document(packages, revocations, now=self._clock.now())
+                self._send(out, HEARTBEAT_TOPIC, beat)
+                beat_at = loop.time() + HEARTBEAT_SECONDS
+            await self._hear(beat_at - loop.time())
+
+    async def _drain_packages(self, out: "zmq.Socket[bytes]") -> None:
         """Hand every package that waits to the socket, in order, and note it."""
         while waiting := await self._thread.run(self._packages.unpublished, BATCH):
             for package in waiting:
-                await socket.send_multipart(package_frames(package))
-                await self._thread.run(self._packages.mark_published, [package.id], now=self._clock.now())
+                self._send(out, PACKAGES_TOPIC, package_document(package))
+                if self._wording.event_bytes is not None:
+                    out.send_multipart([PROTOBUF_TOPIC.encode(), self._wording.event_bytes(package)])
+                    self.counts[PROTOBUF_TOPIC] += 1
+            ids = [package.id for package in waiting]
+            await self._thread.run(self._packages.mark_published, ids, now=self._clock.now())
+
+    async def _drain_revocations(self, out: "zmq.Socket[bytes]") -> None:
+        while waiting := await self._thread.run(self._revocations.unpublished, BATCH):
+            for revocation in waiting:
+                self._send(out, REVOKED_TOPIC, revocation_document(revocation))
+            ids = [revocation.package_id for revocation in waiting]
+            await self._thread.run(self._revocations.mark_published, ids, now=self._clock.now())
+
+    async def _tell_of_jobs(self, out: "zmq.Socket[bytes]") -> None:
+        """Say what jobs and pipelines do; what nobody hears is gone."""
+        while True:
+            for document in await self._progress.next():
+                self._send(out, PROGRESS_TOPIC, document)
+            await asyncio.sleep(PROGRESS_SECONDS)
+
+    def _send(self, out: "zmq.Socket[bytes]", topic: str, document: dict[str, Any]) -> None:
+        out.send_multipart(framed(topic, document, as_string=self._wording.framing == "string"))
+        self.counts[topic] += 1
+
+    def _last_places(self) -> tuple[Place, Place]:
+        now = self._clock.now()
+        return self._packages.last_place(now=now), self._revocations.last_place(now=now)
 
     async def _hear(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -1,7 +1,7 @@
 """ApprovalService over the approvals use-case."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from stratopt.v1 import approval_service_pb2 as pb
@@ -9,19 +9,25 @@ from stratopt.v1.approval_service_pb2_grpc import ApprovalServiceServicer
 from stratopt_server.decisions.signing import SigningKey
 from stratopt_server.domain.errors import Violations
 from stratopt_server.pages.decision import decision_page
-from stratopt_server.relay.publisher import Publisher
 from stratopt_server.usecases.approvals import Approvals, Verdict
+from stratopt_server.usecases.replays import Replays
 from stratopt_server.usecases.reviews import Reviews
+from stratopt_server.usecases.revoking import Revoking
 from stratopt_server.usecases.seals import SealedHoldouts
 from stratopt_server.usecases.threads import StorageThread
 from stratopt_server.wire.approvals import (
     approval_from_proto,
     decision_filter,
     decision_to_proto,
-    package_filter,
-    package_to_proto,
     review_from_proto,
     verdict_to_proto,
+)
+from stratopt_server.wire.packages import (
+    package_filter,
+    package_to_proto,
+    replayed_packages,
+    replayed_revocations,
+    revocation_from_proto,
 )
 from stratopt_server.wire.paging import cursor_key, cut_page, page_of
 from stratopt_server.wire.policies import criteria_from_proto, policy_to_proto
@@ -39,14 +45,19 @@ class ApprovalServicer(ApprovalServiceServicer):
         seals: SealedHoldouts,
         key: SigningKey,
         *,
-        publisher: Publisher,
+        revoking: Revoking,
+        replays: Replays,
+        announce: Callable[[], None],
         thread: StorageThread,
     ) -> None:
+        """`announce` tells the relay that a package or a revocation was added."""
         self._approvals = approvals
         self._reviews = reviews
         self._seals = seals
         self._key = key
-        self._publisher = publisher
+        self._revoking = revoking
+        self._replays = replays
+        self._announce = announce
         self._thread = thread
         self._judging: set[asyncio.Task[Verdict]] = set()
         """Approvals whose caller may be gone: they go on, for the caller to ask again."""
@@ -57,7 +68,7 @@ class ApprovalServicer(ApprovalServiceServicer):
         """Judge the parameters of a backtest."""
         wanted = approval_from_proto(request)
         verdict = await self._approvals.approve(wanted, call_of(request, "ApproveStrategy"))
-        self._publisher.wake()
+        self._announce()
         return verdict_to_proto(verdict)
 
     async def StreamApproval(
@@ -74,7 +85,7 @@ class ApprovalServicer(ApprovalServiceServicer):
         while (stage := await stages.get()) is not None:
             yield pb.StreamApprovalResponse(stage=stage)
         verdict = judging.result()
-        self._publisher.wake()
+        self._announce()
         yield pb.StreamApprovalResponse(answer=verdict_to_proto(verdict))
 
     async def ReevaluateDecision(
@@ -94,7 +105,7 @@ class ApprovalServicer(ApprovalServiceServicer):
         wanted = review_from_proto(request)
         call = call_of(request, "RecordReview")
         decision, package = await self._thread.run(self._reviews.record, wanted, call)
-        self._publisher.wake()
+        self._announce()
         return pb.RecordReviewResponse(
             decision=decision_to_proto(decision),
             parameter_package=None if package is None else package_to_proto(package),
@@ -171,3 +182,29 @@ class ApprovalServicer(ApprovalServiceServicer):
     async def GetSigningKey(self, request: pb.GetSigningKeyRequest, context: Any) -> pb.GetSigningKeyResponse:
         """Return the key that verifies packages."""
         return pb.GetSigningKeyResponse(public_key=self._key.public_bytes, key_id=self._key.key_id)
+
+    async def ReplayParameterPackages(
+        self, request: pb.ReplayParameterPackagesRequest, context: Any
+    ) -> pb.ReplayParameterPackagesResponse:
+        """Return packages by place."""
+        return replayed_packages(await self._thread.run(self._replays.packages, *_span(request)))
+
+    async def ReplayRevocations(
+        self, request: pb.ReplayRevocationsRequest, context: Any
+    ) -> pb.ReplayRevocationsResponse:
+        """Return revocations by place."""
+        return replayed_revocations(await self._thread.run(self._replays.revocations, *_span(request)))
+
+    async def RevokeParameterPackage(
+        self, request: pb.RevokeParameterPackageRequest, context: Any
+    ) -> pb.RevokeParameterPackageResponse:
+        """Say that a package may trade no more."""
+        wanted = revocation_from_proto(request)
+        call = call_of(request, "RevokeParameterPackage")
+        package = await self._thread.run(self._revoking.revoke, wanted, call)
+        self._announce()
+        return pb.RevokeParameterPackageResponse(parameter_package=package_to_proto(package))
+
+
+def _span(request: Any) -> tuple[str, int, int]:
+    return request.epoch, request.from_seq, request.to_seq

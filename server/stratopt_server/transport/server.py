@@ -17,6 +17,8 @@ from stratopt.v1 import (
     market_data_service_pb2_grpc,
     optimization_service_pb2,
     optimization_service_pb2_grpc,
+    pipeline_service_pb2,
+    pipeline_service_pb2_grpc,
     strategy_service_pb2,
     strategy_service_pb2_grpc,
     system_service_pb2,
@@ -29,6 +31,7 @@ from stratopt_server.transport.backtest_service import BacktestServicer
 from stratopt_server.transport.errors import ErrorInterceptor
 from stratopt_server.transport.market_data_service import MarketDataServicer
 from stratopt_server.transport.optimization_service import OptimizationServicer
+from stratopt_server.transport.pipeline_service import PipelineServicer
 from stratopt_server.transport.strategy_service import StrategyServicer
 from stratopt_server.transport.system_service import SystemServicer
 
@@ -46,6 +49,7 @@ class Servicers:
     backtests: BacktestServicer
     optimizations: OptimizationServicer
     approvals: ApprovalServicer
+    pipelines: PipelineServicer
     advisor: AdvisorServicer
     system: SystemServicer
 
@@ -117,6 +121,7 @@ def _add(server: aio.Server, servicers: Servicers) -> tuple[str, ...]:
     backtest_service_pb2_grpc.add_BacktestServiceServicer_to_server(servicers.backtests, server)
     optimization_service_pb2_grpc.add_OptimizationServiceServicer_to_server(servicers.optimizations, server)
     approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server(servicers.approvals, server)
+    pipeline_service_pb2_grpc.add_PipelineServiceServicer_to_server(servicers.pipelines, server)
     advisor_service_pb2_grpc.add_AdvisorServiceServicer_to_server(servicers.advisor, server)
     system_service_pb2_grpc.add_SystemServiceServicer_to_server(servicers.system, server)
     files = (
@@ -125,6 +130,7 @@ def _add(server: aio.Server, servicers: Servicers) -> tuple[str, ...]:
         backtest_service_pb2,
         optimization_service_pb2,
         approval_service_pb2,
+        pipeline_service_pb2,
         advisor_service_pb2,
         system_service_pb2,
     )

@@ -1,11 +1,11 @@
 """SystemService over the system use-case."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from stratopt.v1 import system_service_pb2 as pb
 from stratopt.v1.system_service_pb2_grpc import SystemServiceServicer
 from stratopt_server import __version__
-from stratopt_server.relay.publisher import Publisher
 from stratopt_server.usecases.jobs import Jobs
 from stratopt_server.usecases.system import System
 from stratopt_server.usecases.threads import StorageThread
@@ -13,13 +13,23 @@ from stratopt_server.wire.enums import PART_STATUS
 from stratopt_server.wire.times import to_timestamp
 
 
+class RelayAddresses(NamedTuple):
+    """Where the relay's sockets are bound; None while one is not."""
+
+    packages: str | None
+    requests: str | None
+
+
+Addresses = Callable[[], RelayAddresses]
+
+
 class SystemServicer(SystemServiceServicer):
     """Parse, call, convert."""
 
-    def __init__(self, system: System, jobs: Jobs, publisher: Publisher, thread: StorageThread) -> None:
+    def __init__(self, system: System, jobs: Jobs, addresses: Addresses, thread: StorageThread) -> None:
         self._system = system
         self._jobs = jobs
-        self._publisher = publisher
+        self._addresses = addresses
         self._thread = thread
 
     async def GetMetrics(self, request: pb.GetMetricsRequest, context: Any) -> pb.GetMetricsResponse:
@@ -37,11 +47,15 @@ class SystemServicer(SystemServiceServicer):
             trials=counts.trials,
             decisions=counts.decisions,
             packages_unpublished=counts.packages_unpublished,
+            pipelines=counts.pipelines,
+            messages_in=metrics.messages_in,
+            messages_out=metrics.messages_out,
         )
 
     async def GetServerInfo(self, request: pb.GetServerInfoRequest, context: Any) -> pb.GetServerInfoResponse:
         """Say what this server is and how its parts are."""
         parts = await self._thread.run(self._system.parts)
+        addresses = self._addresses()
         return pb.GetServerInfoResponse(
             version=__version__,
             start_time=to_timestamp(self._system.started_at),
@@ -49,5 +63,6 @@ class SystemServicer(SystemServiceServicer):
                 pb.Part(name=part.name, status=PART_STATUS[part.status], detail=part.detail) for part in parts
             ],
             draining=self._jobs.draining,
-            relay_address=self._publisher.address or "",
+            relay_address=addresses.packages or "",
+            relay_requests_address=addresses.requests or "",
         )

@@ -1,7 +1,7 @@
 """Wakes those who watch a job when its rows change."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 SECONDS_PER_LISTENER = 0.005
@@ -16,6 +16,11 @@ class Hub:
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._woken_at: dict[str, float] = {}
         self._due: dict[str, asyncio.TimerHandle] = {}
+        self._followers: list[Callable[[str], None]] = []
+
+    def follow(self, tell: Callable[[str], None]) -> None:
+        """Have `tell` called with the id of every job or pipeline whose rows change; it must be quick."""
+        self._followers.append(tell)
 
     @contextmanager
     def listening(self, job_id: str) -> Iterator[asyncio.Event]:
@@ -33,6 +38,8 @@ class Hub:
 
     def notify(self, job_id: str) -> None:
         """Wake everyone who listens to the job: now, or at the end of their pause."""
+        for tell in self._followers:
+            tell(job_id)
         waiting = self._waiting.get(job_id)
         if not waiting or job_id in self._due:
             return

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Protocol
 
 from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.ports import Counts, Storage
@@ -34,6 +35,22 @@ class ServerMetrics:
     jobs_running: int
     jobs_running_max: int
     counts: Counts
+    messages_in: dict[str, int]
+    """Over ZeroMQ, since the server began, by what became of them."""
+    messages_out: dict[str, int]
+    """Likewise, by topic, and answers by status."""
+
+
+class Traffic(Protocol):
+    """What the relay counts."""
+
+    def messages_in(self) -> dict[str, int]:
+        """Count what came in."""
+        ...
+
+    def messages_out(self) -> dict[str, int]:
+        """Count what went out."""
+        ...
 
 
 class System:
@@ -45,6 +62,7 @@ class System:
         clock: Clock,
         *,
         parts: Callable[[], list[Part]],
+        traffic: Callable[[], Traffic],
         jobs_running: Callable[[], int],
         jobs_running_max: int,
     ) -> None:
@@ -52,6 +70,7 @@ class System:
         self._storage = storage
         self._clock = clock
         self._parts = parts
+        self._traffic = traffic
         self._jobs_running = jobs_running
         self._jobs_running_max = jobs_running_max
         self.started_at: datetime = clock.now()
@@ -63,6 +82,8 @@ class System:
             jobs_running=self._jobs_running(),
             jobs_running_max=self._jobs_running_max,
             counts=self._storage.counts(),
+            messages_in=self._traffic().messages_in(),
+            messages_out=self._traffic().messages_out(),
         )
 
     def parts(self) -> list[Part]:

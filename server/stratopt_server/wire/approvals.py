@@ -1,17 +1,15 @@
-"""Decisions and parameter packages <-> proto."""
+"""Decisions <-> proto."""
 
 from stratopt.v1 import approval_service_pb2 as service_pb
 from stratopt.v1 import decision_pb2 as pb
-from stratopt.v1 import parameter_package_pb2 as package_pb
 from stratopt_server.domain.decisions import Decision, Gate, Review
 from stratopt_server.domain.errors import Violations
-from stratopt_server.domain.packages import PackageFilter, ParameterPackage
 from stratopt_server.domain.ports import DecisionFilter
 from stratopt_server.usecases.approvals import ApprovalRequest, Verdict
 from stratopt_server.usecases.reviews import ReviewRequest
 from stratopt_server.wire.enums import DECISION_OUTCOME, GATE_KIND, GATE_RESULT, REVIEW_WORD
 from stratopt_server.wire.evidence import evidence_to_proto
-from stratopt_server.wire.parameters import params_to_proto
+from stratopt_server.wire.packages import package_to_proto
 from stratopt_server.wire.policies import criteria_from_proto, criteria_to_proto
 from stratopt_server.wire.reading import check_request_id, optional_word
 from stratopt_server.wire.times import to_timestamp
@@ -61,15 +59,6 @@ def decision_filter(request: service_pb.ListDecisionsRequest, violations: Violat
     )
 
 
-def package_filter(request: service_pb.ListParameterPackagesRequest) -> PackageFilter:
-    """Read which packages a list is about."""
-    return PackageFilter(
-        strategy_id=request.strategy_id or None,
-        symbol=request.symbol or None,
-        approved=not request.drafts,
-    )
-
-
 def decision_to_proto(decision: Decision) -> pb.Decision:
     """Write a decision with its gates and evidence."""
     return pb.Decision(
@@ -108,28 +97,4 @@ def _review_to_proto(review: Review) -> pb.Review:
         reviewer=review.reviewer,
         note=review.note,
         create_time=to_timestamp(review.time),
-    )
-
-
-def package_to_proto(package: ParameterPackage) -> package_pb.ParameterPackage:
-    """Write a package with its signed bytes."""
-    published = package.published_at
-    return package_pb.ParameterPackage(
-        id=package.id,
-        decision_id=package.decision_id,
-        backtest_id=package.backtest_id,
-        strategy_id=package.strategy_id,
-        symbol=package.symbol,
-        exchange=package.exchange,
-        timeframe=package.timeframe,
-        params=params_to_proto(package.params),
-        epoch=package.epoch,
-        seq=package.seq,
-        signed_payload=package.signed_payload,
-        signature=package.signature,
-        key_id=package.key_id,
-        valid_until_time=to_timestamp(package.valid_until),
-        create_time=to_timestamp(package.created_at),
-        publish_time=None if published is None else to_timestamp(published),
-        approved=package.approved,
     )

@@ -10,6 +10,7 @@ from stratopt.v1 import (
     metrics_pb2,
     optimization_pb2,
     optimization_service_pb2,
+    pipeline_pb2,
     run_pb2,
     sealed_holdout_pb2,
     system_service_pb2,
@@ -22,6 +23,7 @@ from stratopt_server.domain.jobs import JobStatus
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.metrics import RunStatus
 from stratopt_server.domain.optimization import StopReason, TrialStatus
+from stratopt_server.domain.pipelines import PipelineStep
 from stratopt_server.domain.ports import ReportOrder
 from stratopt_server.domain.runs import Algorithm, Direction, Fill, FillModel, SizingKind
 from stratopt_server.domain.validation import ValidationMethod
@@ -124,6 +126,14 @@ DECISION_OUTCOME = {
     DecisionOutcome.APPROVE: decision_pb2.DECISION_OUTCOME_APPROVE,
     DecisionOutcome.REVIEW: decision_pb2.DECISION_OUTCOME_REVIEW,
     DecisionOutcome.REJECT: decision_pb2.DECISION_OUTCOME_REJECT,
+}
+PIPELINE_STEP = {
+    PipelineStep.WAITING: pipeline_pb2.PIPELINE_STEP_UNSPECIFIED,
+    PipelineStep.OPTIMIZE: pipeline_pb2.PIPELINE_STEP_OPTIMIZE,
+    PipelineStep.BACKTEST: pipeline_pb2.PIPELINE_STEP_BACKTEST,
+    PipelineStep.APPROVE: pipeline_pb2.PIPELINE_STEP_APPROVE,
+    PipelineStep.PUBLISH: pipeline_pb2.PIPELINE_STEP_PUBLISH,
+    PipelineStep.DONE: pipeline_pb2.PIPELINE_STEP_DONE,
 }
 GATE_KIND = {
     GateKind.HARD: decision_pb2.GATE_KIND_HARD,

@@ -1,0 +1,97 @@
+"""Requests from plain JSON, and plain JSON from messages: for doors that speak JSON, such as ZeroMQ.
+
+The names are those of the REST API. What is wrong with the shape of a document raises InvalidInput with
+every field that is wrong; what its values may be is the server's to say.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from google.protobuf.message import Message
+
+from stratopt.v1.approval_service_pb2 import ApproveStrategyRequest
+from stratopt.v1.backtest_service_pb2 import StartBacktestRequest
+from stratopt.v1.optimization_service_pb2 import StartOptimizationRequest
+from stratopt_client._approvals import approve_request
+from stratopt_client._options import BacktestOptions, OptimizationOptions
+from stratopt_client._plain import to_dict
+from stratopt_client._requests import start_backtest, start_optimization
+from stratopt_client._shape import Shape, kind_of
+
+__all__ = ["approval_request", "backtest_request", "optimization_request", "simple_request", "to_dict"]
+
+RUN_OF = ("symbol", "strategy_id")
+NOT_IN_JSON = {"caller"}
+"""Options of a call that are no part of the request."""
+
+
+def backtest_request(document: Mapping[str, Any]) -> StartBacktestRequest:
+    """Read the fields of POST /api/backtest/start."""
+    options = _options(document, BacktestOptions, RUN_OF)
+    return start_backtest(document.get("symbol"), document.get("strategy_id"), options)
+
+
+def optimization_request(document: Mapping[str, Any]) -> StartOptimizationRequest:
+    """Read the fields of POST /api/optimization/start."""
+    options = _options(document, OptimizationOptions, (*RUN_OF, "param_ranges"))
+    return start_optimization(
+        document.get("symbol"), document.get("strategy_id"), document.get("param_ranges"), options
+    )
+
+
+def approval_request(document: Mapping[str, Any]) -> ApproveStrategyRequest:
+    """Read the fields of POST /api/strategies/approve."""
+    names = {"strategy_id", "backtest_id", "approval_criteria", "policy", "request_id"}
+    _refuse_unknown(document, names)
+    given = {name: document.get(name) for name in names}
+    return approve_request(**cast("dict[str, Any]", given))
+
+
+def simple_request(kind: type[Message]) -> Callable[[Mapping[str, Any]], Message]:
+    """Make a reader of a request that has texts and whole numbers only, under the names of the protocol."""
+    fields = {field.name: field for field in kind.DESCRIPTOR.fields}
+
+    def read(document: Mapping[str, Any]) -> Message:
+        _refuse_unknown(document, set(fields))
+        shape = Shape()
+        values = {
+            name: shape.text(name, value)
+            if fields[name].cpp_type == fields[name].CPPTYPE_STRING
+            else shape.whole(name, value)
+            for name, value in document.items()
+        }
+        shape.refuse_if_any()
+        return kind(**{name: value for name, value in values.items() if value is not None})
+
+    return read
+
+
+def _options(document: Mapping[str, Any], of: type, arguments: tuple[str, ...]) -> Any:
+    """Cut the options out of a document, pairs as the client has them."""
+    known = set(of.__optional_keys__) - NOT_IN_JSON  # type: ignore[attr-defined]  # every TypedDict has it
+    _refuse_unknown(document, known | set(arguments))
+    options = {name: value for name, value in document.items() if name not in arguments}
+    if isinstance(options.get("sizing"), Mapping):
+        sizing = options["sizing"]
+        kind, amount = sizing.get("kind"), sizing.get("amount")
+        options["sizing"] = kind if amount is None else (kind, amount)
+    if isinstance(options.get("funding"), list):
+        options["funding"] = [
+            (paid.get("time"), paid.get("rate")) if isinstance(paid, Mapping) else paid
+            for paid in options["funding"]
+        ]
+    return options
+
+
+def _refuse_unknown(document: Mapping[str, Any], known: set[str]) -> None:
+    shape = Shape()
+    if not isinstance(document, Mapping):
+        shape.wrong("params", f"must be an object, not {kind_of(document)}")
+        shape.refuse_if_any()
+    for name in document:
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}"
+            shape.wrong(str(name), f"no such field; {hint}", reason="UNKNOWN_FIELD")
+    shape.refuse_if_any()

@@ -1,0 +1,170 @@
+"""The methods of requests: the RPCs under plain JSON, and packages as they are published."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from google.protobuf.message import Message
+
+from stratopt.v1.backtest_service_pb2 import GetBacktestRequest
+from stratopt.v1.optimization_service_pb2 import GetOptimizationRequest
+from stratopt.v1.strategy_service_pb2 import ListStrategiesRequest
+from stratopt.v1.system_service_pb2 import GetServerInfoRequest, PartStatus
+from stratopt_client.plain import (
+    approval_request,
+    backtest_request,
+    optimization_request,
+    simple_request,
+    to_dict,
+)
+from stratopt_server.domain.errors import Code, NotFound, StratoptError, Violations
+from stratopt_server.domain.packages import PackageStore, ParameterPackage
+from stratopt_server.relay.answerer import Method
+from stratopt_server.relay.message import package_document, revocation_document
+from stratopt_server.usecases.replays import Replays
+from stratopt_server.usecases.threads import StorageThread
+
+CALLER = "zeromq"
+"""Whose jobs these are in the queue, where a request does not say."""
+
+Rpc = Callable[[Any, Any], Awaitable[Message]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rpcs:
+    """The RPCs that have a method, as their servicers have them."""
+
+    start_backtest: Rpc
+    get_backtest: Rpc
+    start_optimization: Rpc
+    get_optimization: Rpc
+    approve_strategy: Rpc
+    list_strategies: Rpc
+    get_server_info: Rpc
+
+
+class PlainContext:
+    """What an RPC may ask of the one who calls."""
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        """Name the caller, so that the jobs of this door take turns with those of others."""
+        return (("stratopt-caller", CALLER),)
+
+
+class PackageMethods:
+    """Packages and revocations, as they are published."""
+
+    def __init__(self, packages: PackageStore, replays: Replays, thread: StorageThread) -> None:
+        self._packages = packages
+        self._replays = replays
+        self._thread = thread
+
+    async def get(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return one package; params: package_id."""
+        package_id = _texts(params, "package_id")["package_id"]
+        package = await self._thread.run(self._packages.get, package_id)
+        if package is None:
+            raise NotFound("package", package_id)
+        if not package.approved:
+            raise StratoptError(
+                f"{package_id} is a draft that waits for a person's word: nothing of it is signed",
+                code=Code.FAILED_PRECONDITION,
+                reason="PACKAGE_IS_A_DRAFT",
+                facts={"package_id": package_id, "decision_id": package.decision_id},
+            )
+        return _described(package)
+
+    async def latest(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the newest package that may trade now; params: symbol, strategy_id?."""
+        found = _texts(params, "symbol", "strategy_id")
+        return _described(await self._thread.run(self._replays.latest, found["symbol"], found["strategy_id"]))
+
+    async def replay(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return packages by place; params: epoch, from_seq, to_seq."""
+        replay = await self._thread.run(self._replays.packages, *_span(params))
+        documents = [package_document(package) for package in replay.rows]
+        return {"epoch": replay.last.epoch, "last_seq": replay.last.seq, "packages": documents}
+
+    async def revocations(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return revocations by place; params as for a replay."""
+        replay = await self._thread.run(self._replays.revocations, *_span(params))
+        documents = [revocation_document(revocation) for revocation in replay.rows]
+        return {"epoch": replay.last.epoch, "last_seq": replay.last.seq, "revocations": documents}
+
+
+def methods(rpcs: Rpcs, packages: PackageMethods) -> dict[str, Method]:
+    """Return every method by its name."""
+    of_backtest = _renamed(simple_request(GetBacktestRequest), {"task_id": "backtest_id"})
+    return {
+        "health_check": partial(_health, rpcs.get_server_info),
+        "backtest.start": partial(_call, rpcs.start_backtest, backtest_request),
+        "backtest.status": partial(_call, rpcs.get_backtest, of_backtest),
+        "optimization.start": partial(_call, rpcs.start_optimization, optimization_request),
+        "optimization.status": partial(_call, rpcs.get_optimization, simple_request(GetOptimizationRequest)),
+        "strategy.approve": partial(_call, rpcs.approve_strategy, approval_request),
+        "strategies.list": partial(_call, rpcs.list_strategies, simple_request(ListStrategiesRequest)),
+        "package.get": packages.get,
+        "package.latest": packages.latest,
+        "package.replay": packages.replay,
+        "package.revocations": packages.revocations,
+    }
+
+
+async def _call(
+    rpc: Rpc, read: Callable[[Mapping[str, Any]], Message], params: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    return to_dict(await rpc(read(params), PlainContext()))
+
+
+async def _health(rpc: Rpc, params: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG001 - it asks nothing
+    info: Any = await rpc(GetServerInfoRequest(), PlainContext())
+    ill = any(part.status == PartStatus.PART_STATUS_ILL for part in info.parts)
+    return {"healthy": not ill and not info.draining, **to_dict(info)}
+
+
+def _renamed(
+    read: Callable[[Mapping[str, Any]], Message], names: Mapping[str, str]
+) -> Callable[[Mapping[str, Any]], Message]:
+    """Let fields have another name too: that of the REST API."""
+    return lambda params: read({names.get(name, name): value for name, value in params.items()})
+
+
+def _described(package: ParameterPackage) -> dict[str, Any]:
+    revocation = package.revocation
+    return {
+        "package": package_document(package),
+        "revocation": None if revocation is None else revocation_document(revocation),
+    }
+
+
+def _texts(params: Mapping[str, Any], *names: str) -> dict[str, str]:
+    violations = Violations()
+    _note_unknown(params, names, violations)
+    for name in names:
+        if not isinstance(params.get(name) or "", str):
+            violations.add(name, "WRONG_TYPE", "must be text")
+    violations.refuse_if_any()
+    return {name: params.get(name) or "" for name in names}
+
+
+def _span(params: Mapping[str, Any]) -> tuple[str, int, int]:
+    violations = Violations()
+    _note_unknown(params, ("epoch", "from_seq", "to_seq"), violations)
+    epoch = params.get("epoch") or ""
+    if not isinstance(epoch, str):
+        violations.add("epoch", "WRONG_TYPE", "must be text")
+    places = []
+    for name in ("from_seq", "to_seq"):
+        value = params.get(name) or 0
+        if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 2**63:
+            violations.add(name, "WRONG_TYPE", "must be a whole number of 64 bits")
+        places.append(value)
+    violations.refuse_if_any()
+    return epoch, places[0], places[1]
+
+
+def _note_unknown(params: Mapping[str, Any], names: tuple[str, ...], violations: Violations) -> None:
+    for name in params:
+        if name not in names:
+            violations.add(name, "UNKNOWN_FIELD", f"no such field; there are {', '.join(names)}")
