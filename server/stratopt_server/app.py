@@ -138,7 +138,7 @@ class House:
         self._launcher = ProcessLauncher(self.templates, settings)
         self._catalog = Catalog(KERNEL_NAMES)
         hub = Hub()
-        repeats = Repeats(storage, clock, kept=timedelta(hours=settings.request_id_hours))
+        self._repeats = repeats = Repeats(storage, clock, kept=timedelta(hours=settings.request_id_hours))
         slices = SliceFinder(storage.datasets, ColumnStore(settings.bars_dir), settings=settings)
         runs = RunResolver(storage.strategies, storage.seals, slices, self._catalog, settings=settings)
         self.strategies = Strategies(storage, clock, self._catalog, repeats, settings=settings)
@@ -200,6 +200,7 @@ class House:
         steps = Steps(
             storage,
             self._jobs,
+            repeats=self._repeats,
             optimizations=self._optimizations,
             backtests=self._backtests,
             approvals=self._desk.approvals,

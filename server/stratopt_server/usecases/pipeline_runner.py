@@ -16,7 +16,6 @@ from stratopt_server.domain.pipelines import Pipeline, PipelineStep, StrategyRun
 from stratopt_server.domain.ports import LeaseLost, Storage
 from stratopt_server.usecases.hub import Hub
 from stratopt_server.usecases.pipeline_steps import Stage, Steps
-from stratopt_server.usecases.pipelines import job_of
 from stratopt_server.usecases.routes import StrategyPlan
 from stratopt_server.usecases.threads import StorageThread
 
@@ -88,11 +87,7 @@ class PipelineRunner:
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
-        at = pipeline.place
-        waits_for = None if at is None else job_of(pipeline.runs[at])
-        if waits_for is not None:
-            with suppress(StratoptError):  # it has ended meanwhile
-                await self._steps.stop(*waits_for)
+        await self._steps.stop(pipeline)
         self._hub.notify(pipeline.id)
 
     async def stop(self) -> None:

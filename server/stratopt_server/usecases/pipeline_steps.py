@@ -7,11 +7,12 @@ is started once.
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from stratopt_server.domain.decisions import DecisionOutcome
+from stratopt_server.domain.errors import StratoptError
 from stratopt_server.domain.jobs import Failure, Job, JobKind, JobStatus, OptimizationResult
 from stratopt_server.domain.opportunities import Opportunity
 from stratopt_server.domain.parameters import ParameterValue
@@ -20,6 +21,7 @@ from stratopt_server.domain.ports import RequestKey, Storage
 from stratopt_server.usecases.approvals import ApprovalRequest, Approvals
 from stratopt_server.usecases.backtests import Backtests
 from stratopt_server.usecases.hub import Hub
+from stratopt_server.usecases.idempotency import Repeats
 from stratopt_server.usecases.jobs import Jobs
 from stratopt_server.usecases.optimizations import Optimizations
 from stratopt_server.usecases.requests import BacktestRequest, Call, OptimizationRequest
@@ -52,9 +54,13 @@ class Stage:
 
     def call(self, step: str) -> Call:
         """The same call however often the step is made."""
-        request_id = f"{self.pipeline.id}:{self.place}:{step}"
-        digest = hashlib.sha256(request_id.encode()).hexdigest()
-        return Call(RequestKey("Pipeline", request_id), digest, CALLER)
+        return _call(self.pipeline, self.place, step)
+
+
+def _call(pipeline: Pipeline, place: int, step: str) -> Call:
+    request_id = f"{pipeline.id}:{place}:{step}"
+    digest = hashlib.sha256(request_id.encode()).hexdigest()
+    return Call(RequestKey("Pipeline", request_id), digest, CALLER)
 
 
 class Steps:
@@ -65,6 +71,7 @@ class Steps:
         storage: Storage,
         jobs: Jobs,
         *,
+        repeats: Repeats,
         optimizations: Optimizations,
         backtests: Backtests,
         approvals: Approvals,
@@ -78,6 +85,7 @@ class Steps:
         """`publishes` tells whether the relay is on; `announce` tells it that a package was added."""
         self._storage = storage
         self._jobs = jobs
+        self._repeats = repeats
         self._optimizations = optimizations
         self._backtests = backtests
         self._approvals = approvals
@@ -100,10 +108,26 @@ class Steps:
             case _:
                 return await self._publish(stage)
 
-    async def stop(self, kind: JobKind, job_id: str) -> None:
-        """Cancel the job that a cancelled pipeline waits for."""
-        await self._thread.run(self._jobs.cancel, kind, job_id, Call(None, ""))
-        self._runner.stop_job(job_id)
+    async def stop(self, pipeline: Pipeline) -> None:
+        """Cancel the jobs of a cancelled pipeline's strategy, also of a step that was just being made."""
+        for job_id in await self._thread.run(self._cancel_jobs, pipeline):
+            self._runner.stop_job(job_id)
+
+    def _cancel_jobs(self, pipeline: Pipeline) -> list[str]:
+        place = pipeline.place
+        if place is None:
+            return []
+        run, cancelled = pipeline.runs[place], []
+        for kind, step, known in (
+            (JobKind.OPTIMIZATION, "optimize", run.optimization_id),
+            (JobKind.BACKTEST, "backtest", run.backtest_id),
+        ):
+            job_id = known or self._repeats.resource_of(_call(pipeline, place, step))
+            if job_id is not None:
+                with suppress(StratoptError):  # it has ended
+                    self._jobs.cancel(kind, job_id, Call(None, ""))
+                    cancelled.append(job_id)
+        return cancelled
 
     async def _optimize(self, stage: Stage) -> StrategyRun:
         run = replace(stage.run, step=PipelineStep.OPTIMIZE)
