@@ -74,6 +74,10 @@ class ServerProcess:
         self._process.kill()
         return self.wait()
 
+    def hang_up(self) -> None:
+        """Ask it to read its routes again."""
+        self._process.send_signal(signal.SIGHUP)
+
     def wait(self) -> int:
         """Wait for its end and return its exit code."""
         code = self._process.wait(STOP_SECONDS)

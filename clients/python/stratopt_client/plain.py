@@ -6,6 +6,7 @@ every field that is wrong; what its values may be is the server's to say.
 
 import difflib
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, cast
 
 from google.protobuf.message import Message
@@ -19,22 +20,41 @@ from stratopt_client._plain import to_dict
 from stratopt_client._requests import start_backtest, start_optimization
 from stratopt_client._shape import Shape, kind_of
 
-__all__ = ["approval_request", "backtest_request", "optimization_request", "simple_request", "to_dict"]
+__all__ = [
+    "BACKTEST_FIELDS",
+    "OPTIMIZATION_FIELDS",
+    "approval_request",
+    "backtest_request",
+    "optimization_request",
+    "simple_request",
+    "to_dict",
+]
 
 RUN_OF = ("symbol", "strategy_id")
 NOT_IN_JSON = {"caller"}
 """Options of a call that are no part of the request."""
 
 
+def _fields(of: type, arguments: tuple[str, ...]) -> frozenset[str]:
+    options: frozenset[str] = of.__optional_keys__  # type: ignore[attr-defined]  # every TypedDict has it
+    return options - NOT_IN_JSON | set(arguments)
+
+
+BACKTEST_FIELDS = _fields(BacktestOptions, RUN_OF)
+OPTIMIZATION_FIELDS = _fields(OptimizationOptions, (*RUN_OF, "param_ranges"))
+
+
 def backtest_request(document: Mapping[str, Any]) -> StartBacktestRequest:
     """Read the fields of POST /api/backtest/start."""
-    options = _options(document, BacktestOptions, RUN_OF)
+    _refuse_unknown(document, BACKTEST_FIELDS)
+    options = _options(document, RUN_OF)
     return start_backtest(document.get("symbol"), document.get("strategy_id"), options)
 
 
 def optimization_request(document: Mapping[str, Any]) -> StartOptimizationRequest:
     """Read the fields of POST /api/optimization/start."""
-    options = _options(document, OptimizationOptions, (*RUN_OF, "param_ranges"))
+    _refuse_unknown(document, OPTIMIZATION_FIELDS)
+    options = _options(document, (*RUN_OF, "param_ranges"))
     return start_optimization(
         document.get("symbol"), document.get("strategy_id"), document.get("param_ranges"), options
     )
@@ -67,10 +87,8 @@ def simple_request(kind: type[Message]) -> Callable[[Mapping[str, Any]], Message
     return read
 
 
-def _options(document: Mapping[str, Any], of: type, arguments: tuple[str, ...]) -> Any:
+def _options(document: Mapping[str, Any], arguments: tuple[str, ...]) -> Any:
     """Cut the options out of a document, pairs as the client has them."""
-    known = set(of.__optional_keys__) - NOT_IN_JSON  # type: ignore[attr-defined]  # every TypedDict has it
-    _refuse_unknown(document, known | set(arguments))
     options = {name: value for name, value in document.items() if name not in arguments}
     if isinstance(options.get("sizing"), Mapping):
         sizing = options["sizing"]
@@ -84,7 +102,7 @@ def _options(document: Mapping[str, Any], of: type, arguments: tuple[str, ...]) 
     return options
 
 
-def _refuse_unknown(document: Mapping[str, Any], known: set[str]) -> None:
+def _refuse_unknown(document: Mapping[str, Any], known: AbstractSet[str]) -> None:
     shape = Shape()
     if not isinstance(document, Mapping):
         shape.wrong("params", f"must be an object, not {kind_of(document)}")

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from stratopt_client import InvalidInput
-from stratopt_client.plain import approval_request, optimization_request
+from stratopt_client.plain import OPTIMIZATION_FIELDS, approval_request, optimization_request
 from stratopt_server.domain.decisions import CriterionValue
 from stratopt_server.domain.errors import Violations
 from stratopt_server.usecases.requests import OptimizationRequest
@@ -19,9 +19,10 @@ from stratopt_server.wire.policies import criteria_from_proto
 FILE_FIELDS = ("version", "routes")
 ROUTE_FIELDS = ("name", "match", "policy", "approval_criteria", "strategies")
 MATCH_FIELDS = ("kinds", "symbols", "confidence_min")
-PLAN_FIELDS = ("pick", "policy", "approval_criteria", "use_analysis_period")
+PLAN_FIELDS = {"pick", "policy", "approval_criteria", "use_analysis_period"}
 """Of a strategy, beside the fields of a search."""
-NOT_OF_A_PLAN = ("symbol", "request_id")
+NOT_OF_A_PLAN = {"symbol", "request_id"}
+"""Fields of a search that the opportunity decides."""
 VERSION = 1
 FILE_BYTES_MAX = 1_048_576
 NAME_LENGTH_MAX = 100
@@ -147,17 +148,12 @@ def _plan(document: Mapping[str, Any], at: str, violations: Violations) -> Strat
 
 def _search(document: Mapping[str, Any], found: Violations) -> OptimizationRequest | None:
     """Read the fields of a search, of a symbol that is not known yet."""
-    for name in NOT_OF_A_PLAN:
-        if name in document:
-            found.add(name, "UNKNOWN_FIELD", "the opportunity decides it")
+    known = OPTIMIZATION_FIELDS - NOT_OF_A_PLAN
+    _note_unknown(document, sorted(known | PLAN_FIELDS), "", found)
     for name, what in (("strategy_id", "name the strategy"), ("param_ranges", "say what may be tried")):
         if not document.get(name):
             found.add(name, "REQUIRED", what)
-    fields = {
-        name: value
-        for name, value in document.items()
-        if name not in PLAN_FIELDS and name not in NOT_OF_A_PLAN
-    }
+    fields = {name: value for name, value in document.items() if name in known}
     try:
         request = optimization_request({**fields, "symbol": "ANY/ANY"})
     except InvalidInput as wrong:

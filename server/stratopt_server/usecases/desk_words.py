@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.decisions import ReviewWord
@@ -112,7 +112,7 @@ class DeskWords:
             reason=word.reason,
             created_at=self._clock.now(),
         )
-        if package.reviews and _says_the_same(package.reviews[-1], review):
+        if _says_the_same(self._last_review(package), review):
             return DUPLICATE
         with self._storage.transaction():
             self._storage.packages.add_review(package.id, review)
@@ -124,10 +124,24 @@ class DeskWords:
                 self._revoking.revoke(wanted, _call(package, word))
         return REVIEWED
 
+    def _last_review(self, package: ParameterPackage) -> PackageReview | None:
+        """Return the last word on it: a desk's, or the one that made it more than a draft."""
+        if package.reviews:
+            return package.reviews[-1]
+        decision = self._storage.decisions.get(package.decision_id)
+        if decision is None or decision.review is None:
+            return None
+        review = decision.review
+        return PackageReview(
+            approved=review.word is ReviewWord.APPROVED,
+            reviewer_id=review.reviewer,
+            reason=review.note,
+            created_at=review.time,
+        )
 
-def _says_the_same(left: PackageReview, right: PackageReview) -> bool:
-    said = (left.approved, left.reviewer_id, left.reason)
-    return said == (right.approved, right.reviewer_id, right.reason)
+
+def _says_the_same(left: PackageReview | None, right: PackageReview) -> bool:
+    return left is not None and replace(left, created_at=right.created_at) == right
 
 
 def _call(package: ParameterPackage, word: DeskWord) -> Call:
