@@ -38,6 +38,7 @@ class ServerProcess:
             "STRATOPT_DATA_DIR": str(data_dir),
             "STRATOPT_RELAY_BIND": "tcp://127.0.0.1:*",
             "STRATOPT_RELAY_REQUESTS_BIND": "tcp://127.0.0.1:*",
+            "STRATOPT_RELAY_HEARTBEAT_SECONDS": "0.5",
             "STRATOPT_POLICIES_DIR": str(POLICIES),
             "STRATOPT_HARD_GATES_MAY_LOOSEN": "true",
             **(settings or {}),

@@ -373,6 +373,7 @@ class Outside:
                 event_bytes=event_bytes if settings.relay_protobuf else None,
             ),
             bind=settings.relay_bind,
+            heartbeat_seconds=settings.relay_heartbeat_seconds,
         )
         answerer = Answerer(
             sockets,

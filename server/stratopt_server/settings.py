@@ -116,6 +116,8 @@ class Settings(BaseSettings):
     """How messages are published: topic and JSON as two frames, or as one text with a space between."""
     relay_protobuf: bool = False
     """Publish packages as protobuf too, under optimizer.pool.trading.pb."""
+    relay_heartbeat_seconds: Seconds = 5.0
+    """Pause between two messages that say which package is the newest."""
     relay_requests_bind: str = "tcp://127.0.0.1:5557"
     """Address that requests are answered on over ZeroMQ; empty is off."""
     relay_requests_running_max: PositiveInt = 64

@@ -48,6 +48,8 @@ def market(tmp_path_factory: pytest.TempPathFactory, neighbours: Any, market_bar
     desk.wait_heard(topics=4)
     yield Market(server, scanner, desk, routes)
     server.stop()
+    scanner.socket.close()
+    desk.socket.close()
 
 
 @pytest.fixture

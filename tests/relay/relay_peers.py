@@ -83,8 +83,16 @@ def three_frames(document: Mapping[str, Any], topic: bytes = OPPORTUNITIES) -> l
 class Speaker:
     """A PUB socket that a neighbour binds: a scanner's, or a review desk's."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        secret: tuple[bytes, bytes | None] | None = None,
+    ) -> None:
+        """With a pair of keys it proves who it is, and asks nobody else for theirs."""
         self.socket = context.socket(zmq.XPUB)
+        if secret is not None:
+            self.socket.curve_publickey, self.socket.curve_secretkey = secret
+            self.socket.curve_server = True
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.SNDHWM, 0)
         port = self.socket.bind_to_random_port("tcp://127.0.0.1")

@@ -89,10 +89,9 @@ class Answerer:
             log.exception("relay: a request failed")
             reply = self._reply(request_id, error=_error(INTERNAL))
         self.counts[f"answer_{reply['status']}"] += 1
-        # Without asyncio: a ROUTER never waits, what a peer has no room for is dropped.
-        plain: zmq.Socket[bytes] = zmq.Socket.shadow(socket.underlying)
         try:
-            plain.send_multipart([*envelope, json.dumps(reply).encode()], zmq.DONTWAIT)
+            # A ROUTER never waits: what a peer has no room for is dropped.
+            await socket.send_multipart([*envelope, json.dumps(reply).encode()])
         except zmq.ZMQError as error:
             log.info("relay: an answer could not be sent: %s", error)
 

@@ -43,6 +43,8 @@ class Listener:
         on_taken: Callable[[], None],
     ) -> None:
         """`peer` names the neighbour and its key; no addresses turn the listener off."""
+        if addresses:
+            sockets.check_peer(peer)
         self._sockets = sockets
         self._take = take
         self._peer = peer

@@ -37,7 +37,6 @@ log = logging.getLogger(__name__)
 
 BATCH = 200
 """Rows read from the outbox, and marked, at a time."""
-HEARTBEAT_SECONDS = 5.0
 SETTLE_SECONDS = 0.5
 """Pause after binding: subscribers that waited for us connect again, and PUB drops what nobody hears."""
 PROGRESS_SECONDS = 0.25
@@ -67,6 +66,7 @@ class Publisher:
         clock: Clock,
         wording: Wording,
         bind: str,
+        heartbeat_seconds: float,
     ) -> None:
         """`bind` is a ZeroMQ address, `*` for a free port; empty turns the publisher off."""
         sockets.check(bind, "STRATOPT_RELAY_BIND")
@@ -78,6 +78,7 @@ class Publisher:
         self._clock = clock
         self._wording = wording
         self._bind = bind
+        self._heartbeat_seconds = heartbeat_seconds
         self._news = asyncio.Event()
         self.life = Life("relay", self._publish, where=bind)
         self.address: str | None = None
@@ -117,7 +118,7 @@ class Publisher:
                 packages, revocations = await self._thread.run(self._last_places)
                 beat = heartbeat_document(packages, revocations, now=self._clock.now())
                 self._send(out, HEARTBEAT_TOPIC, beat)
-                beat_at = loop.time() + HEARTBEAT_SECONDS
+                beat_at = loop.time() + self._heartbeat_seconds
             await self._hear(beat_at - loop.time())
 
     async def _drain_packages(self, out: "zmq.Socket[bytes]") -> None:

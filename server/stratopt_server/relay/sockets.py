@@ -54,6 +54,11 @@ class Sockets:
                 "them, STRATOPT_RELAY_CURVE_DIR names their folder"
             )
 
+    def check_peer(self, peer: str) -> None:
+        """Raise UnusableCurveKeys for a peer whose public key is needed and not there."""
+        if self._curve is not None:
+            self._curve.public_key_of(peer)
+
     def bound(self, kind: int, address: str) -> "zmq.asyncio.Socket":
         """Make a socket that waits for peers; raises ZMQError if the address cannot be taken."""
         socket = self._socket(kind)
