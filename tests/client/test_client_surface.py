@@ -43,6 +43,7 @@ def test_client_surface_is_deliberate() -> None:
         "ParamRanges",
         "ParamValue",
         "Params",
+        "PipelineHandle",
         "ResourceExhausted",
         "RunOptions",
         "StopRuleOptions",

@@ -34,6 +34,7 @@ from stratopt_client._options import (
 )
 from stratopt_client._pages import Page, Pager
 from stratopt_client._params import ParamRange, ParamRanges, Params, ParamValue, params_to_python
+from stratopt_client._pipelines import PipelineHandle
 from stratopt_client._plain import to_dict
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "ParamRanges",
     "ParamValue",
     "Params",
+    "PipelineHandle",
     "ResourceExhausted",
     "RunOptions",
     "StopRuleOptions",

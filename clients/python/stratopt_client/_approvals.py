@@ -1,8 +1,8 @@
 """Approvals: have parameters judged, find decisions and the packages they made."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from typing import Unpack
+from typing import Any, Unpack
 
 from stratopt.v1.approval_service_pb2 import (
     ApproveStrategyRequest,
@@ -20,12 +20,15 @@ from stratopt.v1.approval_service_pb2 import (
     RecordReviewRequest,
     RecordReviewResponse,
     ReevaluateDecisionRequest,
+    ReplayParameterPackagesRequest,
+    ReplayRevocationsRequest,
+    RevokeParameterPackageRequest,
     SealHoldoutRequest,
     StreamApprovalRequest,
 )
 from stratopt.v1.approval_service_pb2_grpc import ApprovalServiceStub
 from stratopt.v1.decision_pb2 import CriterionValue, Decision, DecisionOutcome, ReviewWord
-from stratopt.v1.parameter_package_pb2 import ParameterPackage
+from stratopt.v1.parameter_package_pb2 import PackageRevocation, ParameterPackage
 from stratopt.v1.policy_pb2 import Policy
 from stratopt.v1.sealed_holdout_pb2 import SealedHoldout
 from stratopt_client._connection import Connection
@@ -219,9 +222,70 @@ class Approvals:
 
         return Pager(fetch, page_size=PAGE_SIZE)
 
+    async def revoke(
+        self, package_id: str, *, reason: str, revoked_by: str, request_id: str | None = None
+    ) -> ParameterPackage:
+        """Say that a package may trade no more, and have that published; return the package.
+
+        One that is revoked stays as it is. FailedPrecondition for a draft.
+        """
+        shape = Shape()
+        request = RevokeParameterPackageRequest(
+            request_id=shape.text("request_id", request_id) or new_request_id(),
+            package_id=shape.text("package_id", package_id),
+            reason=shape.text("reason", reason),
+            revoked_by=shape.text("revoked_by", revoked_by),
+        )
+        shape.refuse_if_any()
+        return (await self._connection.call(self._stub.RevokeParameterPackage, request)).parameter_package
+
+    async def replay(
+        self, *, epoch: str = "", from_seq: int = 1, to_seq: int = 0
+    ) -> AsyncGenerator[ParameterPackage]:
+        """Yield packages by their places in the order of publication, up to the newest for `to_seq` 0.
+
+        NotFound for an epoch that this database never had.
+        """
+        while True:
+            request = ReplayParameterPackagesRequest(**_span(epoch, from_seq, to_seq))
+            response = await self._connection.call(self._stub.ReplayParameterPackages, request)
+            for package in response.parameter_packages:
+                yield package
+            if not response.parameter_packages:
+                return
+            epoch, from_seq = response.epoch, response.parameter_packages[-1].seq + 1
+            if from_seq > (to_seq or response.last_seq):
+                return
+
+    async def revocations(
+        self, *, epoch: str = "", from_seq: int = 1, to_seq: int = 0
+    ) -> AsyncGenerator[PackageRevocation]:
+        """Yield revocations by their places, which are an order of their own, as `replay` does packages."""
+        while True:
+            request = ReplayRevocationsRequest(**_span(epoch, from_seq, to_seq))
+            response = await self._connection.call(self._stub.ReplayRevocations, request)
+            for revocation in response.revocations:
+                yield revocation
+            if not response.revocations:
+                return
+            epoch, from_seq = response.epoch, response.revocations[-1].seq + 1
+            if from_seq > (to_seq or response.last_seq):
+                return
+
     async def signing_key(self) -> GetSigningKeyResponse:
         """Return the public key that verifies this server's packages."""
         return await self._connection.call(self._stub.GetSigningKey, GetSigningKeyRequest())
+
+
+def _span(epoch: object, from_seq: object, to_seq: object) -> Any:
+    shape = Shape()
+    span = {
+        "epoch": shape.text("epoch", epoch),
+        "from_seq": shape.whole("from_seq", from_seq),
+        "to_seq": shape.whole("to_seq", to_seq),
+    }
+    shape.refuse_if_any()
+    return span
 
 
 def approve_request(

@@ -8,6 +8,7 @@ from stratopt_client._backtests import Backtests
 from stratopt_client._connection import DEADLINE_SECONDS, TRANSFER_DEADLINE_SECONDS, Connection
 from stratopt_client._market_data import MarketData
 from stratopt_client._optimizations import Optimizations
+from stratopt_client._pipelines import Pipelines
 from stratopt_client._strategies import Strategies
 from stratopt_client._system import System
 
@@ -45,6 +46,7 @@ class Client:
         self.backtests = Backtests(self._connection)
         self.optimizations = Optimizations(self._connection)
         self.approvals = Approvals(self._connection)
+        self.pipelines = Pipelines(self._connection)
         self.advisor = Advisor(self._connection)
         self.system = System(self._connection)
 

@@ -23,6 +23,7 @@ from grpc_status import rpc_status
 
 from stratopt.v1.backtest_pb2 import Backtest
 from stratopt.v1.optimization_pb2 import Optimization
+from stratopt.v1.pipeline_pb2 import Pipeline
 
 ERROR_DOMAIN = "stratopt"
 """`ErrorInfo.domain` of the errors that are ours."""
@@ -119,7 +120,7 @@ class Unavailable(StratoptError):
 class JobFailed(StratoptError):
     """The job ended without a result; `job` is how it ended."""
 
-    def __init__(self, job: Backtest | Optimization) -> None:
+    def __init__(self, job: Backtest | Optimization | Pipeline) -> None:
         """Take reason, message and metadata from the job's failure."""
         failure = job.failure
         super().__init__(
@@ -134,7 +135,7 @@ class JobFailed(StratoptError):
 class JobCancelled(StratoptError):
     """The job ended because a caller asked; `job` holds what it had found by then."""
 
-    def __init__(self, job: Backtest | Optimization) -> None:
+    def __init__(self, job: Backtest | Optimization | Pipeline) -> None:
         """Name the job."""
         super().__init__(
             f"{job.id} was cancelled",

@@ -210,6 +210,13 @@ class PackageFilter(TypedDict, total=False):
     """Those that wait for a person's word, instead of those that may trade."""
 
 
+class PipelineFilter(TypedDict, total=False):
+    """Which pipelines to list."""
+
+    symbol: str | None
+    status: Status | None
+
+
 def refuse_unknown(given: object, of: type, *, call: str) -> None:
     """Raise TypeError, as Python does, for a keyword the call does not have."""
     assert isinstance(given, dict), "keyword arguments are a dictionary"

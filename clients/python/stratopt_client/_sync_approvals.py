@@ -1,6 +1,6 @@
 """Approvals, advice and the server itself, of the sync face."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Unpack
 
 from stratopt.v1.advice_pb2 import Advice
@@ -10,7 +10,7 @@ from stratopt.v1.approval_service_pb2 import (
     RecordReviewResponse,
 )
 from stratopt.v1.decision_pb2 import Decision
-from stratopt.v1.parameter_package_pb2 import ParameterPackage
+from stratopt.v1.parameter_package_pb2 import PackageRevocation, ParameterPackage
 from stratopt.v1.policy_pb2 import Policy
 from stratopt.v1.sealed_holdout_pb2 import SealedHoldout
 from stratopt.v1.system_service_pb2 import GetMetricsResponse, GetServerInfoResponse
@@ -123,6 +123,25 @@ class SyncApprovals:
     def packages(self, **wanted: Unpack[PackageFilter]) -> SyncPager[ParameterPackage]:
         """Return the packages that fit, newest first."""
         return SyncPager(self._loop, self._approvals.packages(**wanted))
+
+    def revoke(
+        self, package_id: str, *, reason: str, revoked_by: str, request_id: str | None = None
+    ) -> ParameterPackage:
+        """Say that a package may trade no more, and have that published; return the package."""
+        work = self._approvals.revoke(package_id, reason=reason, revoked_by=revoked_by, request_id=request_id)
+        return self._loop.run(work)
+
+    def replay(self, *, epoch: str = "", from_seq: int = 1, to_seq: int = 0) -> Iterator[ParameterPackage]:
+        """Yield packages by their places in the order of publication, up to the newest for `to_seq` 0."""
+        found = self._approvals.replay(epoch=epoch, from_seq=from_seq, to_seq=to_seq)
+        return self._loop.iterate(found)
+
+    def revocations(
+        self, *, epoch: str = "", from_seq: int = 1, to_seq: int = 0
+    ) -> Iterator[PackageRevocation]:
+        """Yield revocations by their places, as `replay` does packages."""
+        found = self._approvals.revocations(epoch=epoch, from_seq=from_seq, to_seq=to_seq)
+        return self._loop.iterate(found)
 
     def signing_key(self) -> GetSigningKeyResponse:
         """Return the public key that verifies this server's packages."""

@@ -13,6 +13,8 @@ from stratopt.v1.backtest_service_pb2 import WatchBacktestResponse
 from stratopt.v1.job_pb2 import JobStatus
 from stratopt.v1.optimization_pb2 import Optimization
 from stratopt.v1.optimization_service_pb2 import WatchOptimizationResponse
+from stratopt.v1.pipeline_pb2 import Pipeline
+from stratopt.v1.pipeline_service_pb2 import WatchPipelineResponse
 from stratopt_client._errors import JobCancelled, JobFailed, Unavailable, told_apart, unreachable
 
 ATTEMPTS_MAX = 10
@@ -26,7 +28,7 @@ FINAL = frozenset(
     {JobStatus.JOB_STATUS_SUCCEEDED, JobStatus.JOB_STATUS_FAILED, JobStatus.JOB_STATUS_CANCELLED}
 )
 
-Event = TypeVar("Event", WatchBacktestResponse, WatchOptimizationResponse)
+Event = TypeVar("Event", WatchBacktestResponse, WatchOptimizationResponse, WatchPipelineResponse)
 Stream = grpc.aio.UnaryStreamCall[Any, Event]
 
 
@@ -79,6 +81,15 @@ async def optimization_result(
     return job
 
 
+async def pipeline_result(
+    events: AsyncGenerator[WatchPipelineResponse], *, of: str, timeout_seconds: float | None
+) -> Pipeline:
+    """Return the pipeline once it succeeded; raise how else it ended."""
+    pipeline = (await _last(events, of=of, timeout_seconds=timeout_seconds)).snapshot
+    _raise_unless_succeeded(pipeline)
+    return pipeline
+
+
 async def _last(events: AsyncGenerator[Event], *, of: str, timeout_seconds: float | None) -> Event:
     """Return the event that ends the watch."""
     last: Event | None = None
@@ -92,7 +103,7 @@ async def _last(events: AsyncGenerator[Event], *, of: str, timeout_seconds: floa
     return last
 
 
-def _raise_unless_succeeded(job: Backtest | Optimization) -> None:
+def _raise_unless_succeeded(job: Backtest | Optimization | Pipeline) -> None:
     if job.status == JobStatus.JOB_STATUS_FAILED:
         raise JobFailed(job)
     if job.status == JobStatus.JOB_STATUS_CANCELLED:

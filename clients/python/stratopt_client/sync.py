@@ -35,8 +35,9 @@ from stratopt_client._params import ParamRanges, Params
 from stratopt_client._strategies import Strategies
 from stratopt_client._sync_approvals import SyncAdvisor, SyncApprovals, SyncSystem
 from stratopt_client._sync_handles import SyncBacktestHandle, SyncOptimizationHandle, SyncPager
+from stratopt_client._sync_pipelines import SyncPipelineHandle, SyncPipelines
 
-__all__ = ["SyncBacktestHandle", "SyncClient", "SyncOptimizationHandle", "SyncPager"]
+__all__ = ["SyncBacktestHandle", "SyncClient", "SyncOptimizationHandle", "SyncPager", "SyncPipelineHandle"]
 
 
 class SyncStrategies:
@@ -214,6 +215,7 @@ class SyncClient:
         self.backtests = SyncBacktests(self._loop, self._client.backtests)
         self.optimizations = SyncOptimizations(self._loop, self._client.optimizations)
         self.approvals = SyncApprovals(self._loop, self._client.approvals)
+        self.pipelines = SyncPipelines(self._loop, self._client.pipelines)
         self.advisor = SyncAdvisor(self._loop, self._client.advisor)
         self.system = SyncSystem(self._loop, self._client.system)
 
