@@ -59,6 +59,7 @@ def test_client_surface_is_deliberate() -> None:
         "SyncClient",
         "SyncOptimizationHandle",
         "SyncPager",
+        "SyncPipelineHandle",
     ]
 
 

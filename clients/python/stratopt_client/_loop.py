@@ -2,9 +2,10 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 CANCEL_SECONDS_MAX = 1.0
 """How long an interrupted caller waits for its work to take note."""
@@ -40,6 +41,16 @@ class BackgroundLoop:
             ended.wait(CANCEL_SECONDS_MAX)
             raise
 
+    def begin(self, work: Coroutine[Any, Any, Value]) -> "Begun[Value]":
+        """Begin with the coroutine and return at once."""
+        ended = threading.Event()
+        future = asyncio.run_coroutine_threadsafe(_tracked(work, ended), self._loop)
+        return Begun(future, ended)
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Have the loop call the function soon; any thread may ask."""
+        self._loop.call_soon_threadsafe(function)
+
     def iterate(self, items: AsyncIterator[Value]) -> Iterator[Value]:
         """Yield what the iterator yields; leaving early closes it."""
         try:
@@ -58,6 +69,29 @@ class BackgroundLoop:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+class Begun(Generic[Value]):
+    """Work that a caller has begun and looks after."""
+
+    def __init__(self, future: "Future[Value]", ended: threading.Event) -> None:
+        """`ended` is set when nothing of it runs any more."""
+        self._future = future
+        self._ended = ended
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether there is a result."""
+        return self._future.done()
+
+    def result(self) -> Value:
+        """Wait for the result, or raise what the work raised."""
+        return self._future.result()
+
+    def end(self) -> None:
+        """Cancel it if it still runs, and wait until nothing of it does."""
+        self._future.cancel()
+        self._ended.wait(CANCEL_SECONDS_MAX)
 
 
 async def _tracked(work: Coroutine[Any, Any, Value], ended: threading.Event) -> Value:

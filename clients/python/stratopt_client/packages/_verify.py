@@ -1,35 +1,19 @@
-"""Parameter packages on the side that trades: receive them, and believe only what is signed.
+"""What makes a package or a revocation one that may be believed: its signature, over every field."""
 
-    key = bytes.fromhex("...")                 # `stratopt package key`, over a channel you trust
-    async with subscribed("tcp://127.0.0.1:5556") as messages:
-        async for message in messages:
-            package = verify(message, key)     # raises InvalidPackage
-            trade(package["symbol"], package["parameters"])
-
-Needs `pip install 'stratopt[packages]'` (pyzmq and cryptography); they are loaded when they are used.
-"""
-
-import asyncio
 import base64
 import binascii
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from stratopt.v1.parameter_package_pb2 import ParameterPackage
+from stratopt_client.packages._extras import absent
 
-__all__ = ["InvalidPackage", "document_of", "subscribed", "verify"]
-
-PACKAGES_TOPIC = b"optimizer.pool.trading"
-HEARTBEAT_TOPIC = b"optimizer.heartbeat"
 PUBLIC_KEY_BYTES = 32
 UNSIGNED = ("signature", "signed_payload", "key_id")
 """Fields that speak about the signed ones."""
-SUBSCRIBE_SECONDS_MAX = 15.0
-"""Three heartbeats of a publisher."""
 
 
 class InvalidPackage(Exception):
@@ -53,13 +37,50 @@ def verify(
     `message` is the JSON of a package as it is published, or a dictionary read from it; `public_key` is
     the server's Ed25519 key, 32 bytes or their hex. Its time is judged at `at`, now if not given.
     """
-    document = dict(message) if isinstance(message, Mapping) else _read(message)
-    payload, signature = (_base64(document, name) for name in ("signed_payload", "signature"))
-    _check_signature(payload, signature, _key(public_key), document.get("key_id"))
-    signed = _read(payload)
-    _check_fields(document, signed)
-    _check_time(signed, at or datetime.now(UTC))
+    signed = signed_package(message, public_key)
+    if is_expired(signed, at or datetime.now(UTC)):
+        raise InvalidPackage("EXPIRED", f"it was valid until {signed['valid_until']}")
     return signed
+
+
+def verify_revocation(message: bytes | str | Mapping[str, Any], public_key: bytes | str) -> dict[str, Any]:
+    """Return what a revocation says, from the signed bytes themselves; raise InvalidPackage.
+
+    `message` is its JSON as it is published under optimizer.pool.revoked, or a dictionary read from it.
+    """
+    signed = _signed_words(message, public_key)
+    if "revoked_by" not in signed or "parameters" in signed:
+        raise InvalidPackage("MALFORMED", "it is signed, and no revocation")
+    return signed
+
+
+def signed_package(message: bytes | str | Mapping[str, Any], public_key: bytes | str) -> dict[str, Any]:
+    """Return what a package says, whatever its time; raise InvalidPackage.
+
+    What the server signs that is no package, such as a revocation, cannot be passed off as one.
+    """
+    signed = _signed_words(message, public_key)
+    if "parameters" not in signed or "valid_until" not in signed:
+        raise InvalidPackage("MALFORMED", "it is signed, and no package")
+    return signed
+
+
+def _signed_words(message: bytes | str | Mapping[str, Any], public_key: bytes | str) -> dict[str, Any]:
+    """Return what was signed, whatever its time; raise InvalidPackage if anything of it was not."""
+    document = dict(message) if isinstance(message, Mapping) else read(message)
+    payload, signature = (_base64(document, name) for name in ("signed_payload", "signature"))
+    _check_signature(payload, signature, key_bytes(public_key), document.get("key_id"))
+    signed = read(payload)
+    _check_fields(document, signed)
+    return signed
+
+
+def is_expired(signed: Mapping[str, Any], at: datetime) -> bool:
+    """Tell whether the time of a package is over; raise InvalidPackage if it has none."""
+    try:
+        return datetime.fromisoformat(signed["valid_until"]) < at
+    except (KeyError, TypeError, ValueError):
+        raise InvalidPackage("MALFORMED", "valid_until is not there, or no moment with a zone") from None
 
 
 def document_of(package: ParameterPackage) -> dict[str, Any]:
@@ -72,61 +93,8 @@ def document_of(package: ParameterPackage) -> dict[str, Any]:
     }
 
 
-@asynccontextmanager
-async def subscribed(
-    address: str, *, within_seconds: float = SUBSCRIBE_SECONDS_MAX
-) -> AsyncIterator[AsyncIterator[bytes]]:
-    """Subscribe to the packages of a server; what is published from the beginning of the block on arrives.
-
-    Waits for the publisher's heartbeat, which is the proof that it has heard of us; TimeoutError if none
-    comes. Yields an iterator over messages; verify each.
-    """
-    zmq = _zmq()
-    context = zmq.asyncio.Context()
-    socket = context.socket(zmq.SUB)
-    try:
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
-        # In this order: who hears the heartbeat hears packages too.
-        socket.subscribe(PACKAGES_TOPIC)
-        socket.subscribe(HEARTBEAT_TOPIC)
-        socket.connect(address)
-        early: list[bytes] = []
-        try:
-            async with asyncio.timeout(within_seconds):
-                while (frames := await socket.recv_multipart())[0] != HEARTBEAT_TOPIC:
-                    early.append(frames[-1])
-        except TimeoutError:
-            raise TimeoutError(f"no heartbeat from {address} within {within_seconds:g} s") from None
-        socket.unsubscribe(HEARTBEAT_TOPIC)
-        yield _messages(socket, early)
-    finally:
-        socket.close()
-        context.term()
-
-
-async def _messages(socket: Any, early: list[bytes]) -> AsyncIterator[bytes]:
-    for message in early:
-        yield message
-    while True:
-        topic, message = await socket.recv_multipart()
-        if topic == PACKAGES_TOPIC:
-            yield message
-
-
-def _zmq() -> Any:
-    try:
-        import zmq.asyncio  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        _absent("pyzmq", error)
-    return zmq
-
-
-def _absent(what: str, error: ImportError) -> NoReturn:
-    raise ImportError(f"this needs {what}: pip install 'stratopt[packages]'") from error
-
-
-def _read(text: bytes | str) -> dict[str, Any]:
+def read(text: bytes | str) -> dict[str, Any]:
+    """Read JSON that is one object, strictly; raise InvalidPackage."""
     try:
         document = json.loads(text, object_pairs_hook=_unrepeated, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
@@ -158,7 +126,8 @@ def _base64(document: Mapping[str, Any], name: str) -> bytes:
     raise InvalidPackage("MALFORMED", f"{name} is not there, or not base64")
 
 
-def _key(public_key: bytes | str) -> bytes:
+def key_bytes(public_key: bytes | str) -> bytes:
+    """Return the 32 bytes of an Ed25519 public key; raise ValueError if it is none."""
     try:
         key = bytes.fromhex(public_key) if isinstance(public_key, str) else public_key
     except ValueError:
@@ -168,13 +137,18 @@ def _key(public_key: bytes | str) -> bytes:
     return key
 
 
+def key_id_of(key: bytes) -> str:
+    """Return the name that packages give a key: its SHA-256, in hex."""
+    return hashlib.sha256(key).hexdigest()
+
+
 def _check_signature(payload: bytes, signature: bytes, key: bytes, key_id: object) -> None:
     try:
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - an extra
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
     except ImportError as error:
-        _absent("cryptography", error)
-    ours = hashlib.sha256(key).hexdigest()
+        absent("cryptography", error)
+    ours = key_id_of(key)
     if key_id != ours:
         raise InvalidPackage("WRONG_KEY", f"it names the key {key_id}, yours is {ours}")
     try:
@@ -199,13 +173,3 @@ def _same(left: object, right: object) -> bool:
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(_same, left, right))
     return left == right
-
-
-def _check_time(signed: Mapping[str, Any], at: datetime) -> None:
-    try:
-        valid_until = datetime.fromisoformat(signed["valid_until"])
-        expired = valid_until < at
-    except (KeyError, TypeError, ValueError):
-        raise InvalidPackage("MALFORMED", "valid_until is not there, or no moment with a zone") from None
-    if expired:
-        raise InvalidPackage("EXPIRED", f"it was valid until {valid_until.isoformat()}")
