@@ -21,6 +21,7 @@ NAMES = (
     "watchers",
     "null_test",
     "decision_latency",
+    "relay",
 )
 
 
