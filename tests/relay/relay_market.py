@@ -66,6 +66,16 @@ class Market:
         with SyncClient(self.server.address) as client:
             return client.system.info()
 
+    def packages(self) -> int:
+        """Count the packages that were published."""
+        with SyncClient(self.server.address) as client:
+            return sum(1 for _ in client.approvals.replay())
+
+    def revoked(self) -> int:
+        """Count those that were revoked."""
+        with SyncClient(self.server.address) as client:
+            return sum(1 for _ in client.approvals.revocations())
+
 
 def load_bars(address: str, bars: Path) -> None:
     """Import them under the symbols of these tests."""

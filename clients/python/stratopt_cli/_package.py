@@ -1,4 +1,4 @@
-"""`stratopt package`: check signed parameters, and get the key that checks them."""
+"""`stratopt package`: check signed parameters; see also `_tail`."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from stratopt_cli._session import CommandFailed, require, session_of
 from stratopt_client import Client
 from stratopt_client.packages import InvalidPackage, verify
 
-app = typer.Typer(no_args_is_help=True, help="Check signed parameters, and get the key that checks them.")
+app = typer.Typer(no_args_is_help=True, help="Check signed parameters, see them arrive, take one back.")
 
 KEY_BYTES = 32
 
@@ -44,7 +44,7 @@ def verify_command(
     with session.failures_told():
         require("cryptography", extra="packages")
         try:
-            package = verify(file.read_bytes(), _key(key))
+            package = verify(file.read_bytes(), read_key(key))
         except InvalidPackage as error:
             raise CommandFailed(f"do not use {file}: {error} ({error.reason})") from None
         session.show(package, *_views(package))
@@ -63,7 +63,7 @@ def key_command(context: typer.Context, *, server: Server = None, as_json: Json 
     session.run(work())
 
 
-def _key(given: str) -> bytes:
+def read_key(given: str) -> bytes:
     """Read a key written in hex, or a file that holds its bytes or their hex."""
     content = Path(given).read_bytes() if Path(given).is_file() else given.encode()
     try:

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from stratopt_cli import _backtest, _data, _decision, _holdout, _optimize, _package, _policy, _strategy
+from stratopt_cli import (
+    _backtest,
+    _data,
+    _decision,
+    _holdout,
+    _keys,
+    _optimize,
+    _package,
+    _pipeline,
+    _policy,
+    _route,
+    _strategy,
+)
 from stratopt_cli._advise import explain, explain_epilog, propose, propose_epilog
 from stratopt_cli._approve import approve, approve_epilog
 from stratopt_cli._arguments import CONNECTION, Json, examples
@@ -15,6 +27,7 @@ from stratopt_cli._demo import demo, demo_epilog
 from stratopt_cli._gateway import gateway, up
 from stratopt_cli._serve import serve
 from stratopt_cli._session import EXIT_REFUSED, Session
+from stratopt_cli._tail import revoke, revoke_epilog, tail, tail_epilog
 from stratopt_client import DEFAULT_TARGET
 
 app = typer.Typer(
@@ -54,7 +67,13 @@ app.command(rich_help_panel=WORKING, epilog=propose_epilog)(propose)
 app.add_typer(_decision.app, name="decision", rich_help_panel=WORKING)
 app.add_typer(_holdout.app, name="holdout", rich_help_panel=WORKING)
 app.add_typer(_policy.app, name="policy", rich_help_panel=WORKING)
+_package.app.command("tail", epilog=tail_epilog)(tail)
+_package.app.command("revoke", epilog=revoke_epilog)(revoke)
 app.add_typer(_package.app, name="package", rich_help_panel=WORKING)
+app.add_typer(_package.app, name="packages", hidden=True)
+app.add_typer(_pipeline.app, name="pipeline", rich_help_panel=WORKING)
+app.add_typer(_route.app, name="route", rich_help_panel=WORKING)
+app.add_typer(_keys.app, name="keys", rich_help_panel=WORKING)
 
 
 @app.callback()
