@@ -17,6 +17,8 @@ from stratopt_gateway.routes import (
     health,
     metrics,
     optimizations,
+    packages,
+    pipelines,
     reports,
     strategies,
     trials,
@@ -38,6 +40,8 @@ TAGS = [
     {"name": "optimization", "description": "Search for the best parameters."},
     {"name": "advisor", "description": "Results in plain words, and what to search next."},
     {"name": "reports", "description": "What succeeded backtests earned and risked."},
+    {"name": "packages", "description": "Parameters that may trade, signed."},
+    {"name": "pipelines", "description": "What became of opportunities that scanners sent."},
     {"name": "metrics", "description": "Counts and gauges."},
 ]
 
@@ -52,6 +56,8 @@ ROUTES = (
     optimizations,
     trials,
     reports,
+    packages,
+    pipelines,
     metrics,
 )
 

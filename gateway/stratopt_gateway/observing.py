@@ -22,6 +22,9 @@ BY_WORD = (
     ("backtests", "Backtests in the database.", "status"),
     ("optimizations", "Optimizations in the database.", "status"),
     ("decisions", "Decisions in the database.", "outcome"),
+    ("pipelines", "Pipelines in the database.", "status"),
+    ("messages_in", "Messages that came in over ZeroMQ, by what became of them.", "became"),
+    ("messages_out", "Messages that went out over ZeroMQ, by topic, and answers by status.", "topic"),
 )
 SINGLE = (
     ("uptime_seconds", "Seconds since the server began to serve."),

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from stratopt.v1.backtest_service_pb2 import WatchBacktestResponse
 from stratopt.v1.job_pb2 import JobStatus
 from stratopt.v1.optimization_service_pb2 import WatchOptimizationResponse
+from stratopt.v1.pipeline_service_pb2 import WatchPipelineResponse
 from stratopt_client import StratoptError
 from stratopt_gateway.problems import Refused, problem_of
 from stratopt_gateway.schemas.problem import FieldProblem
@@ -21,7 +22,7 @@ from stratopt_gateway.schemas.problem import FieldProblem
 SEQUENCE_MAX = 2**63 - 1
 FINAL = (JobStatus.JOB_STATUS_SUCCEEDED, JobStatus.JOB_STATUS_FAILED, JobStatus.JOB_STATUS_CANCELLED)
 
-Event = TypeVar("Event", WatchBacktestResponse, WatchOptimizationResponse)
+Event = TypeVar("Event", WatchBacktestResponse, WatchOptimizationResponse, WatchPipelineResponse)
 Body = Callable[[str, Any], BaseModel]
 """Turns what happened, of that kind, into what is said about it."""
 
@@ -157,7 +158,9 @@ async def _until(
                 await coming
 
 
-def _written(event: WatchBacktestResponse | WatchOptimizationResponse, body: Body) -> str:
+def _written(
+    event: WatchBacktestResponse | WatchOptimizationResponse | WatchPipelineResponse, body: Body
+) -> str:
     kind = str(event.WhichOneof("event"))
     if kind == "heartbeat":
         return ": heartbeat\n\n"

@@ -55,6 +55,16 @@ ROUTES = {
     "/api/reports": {"get"},
     "/api/reports/{report_id}": {"get"},
     "/api/reports/{report_id}/html": {"get"},
+    "/api/packages": {"get"},
+    "/api/packages/{package_id}": {"get"},
+    "/api/packages/{package_id}/revoke": {"post"},
+    "/api/pipelines": {"get"},
+    "/api/pipelines/{pipeline_id}": {"get"},
+    "/api/pipelines/{pipeline_id}/events": {"get"},
+    "/api/pipelines/{pipeline_id}/cancel": {"post"},
+    "/api/routes": {"get"},
+    "/api/routes/reload": {"post"},
+    "/api/dead-letters": {"get"},
     "/api/metrics": {"get"},
     "/metrics": {"get"},
 }
@@ -77,6 +87,10 @@ CAN_BE_UNFIT = {
     ("get", "/api/optimization/{optimization_id}/trials"),
     ("get", "/api/reports"),
     ("get", "/api/reports/{report_id}"),
+    ("get", "/api/packages"),
+    ("post", "/api/packages/{package_id}/revoke"),
+    ("get", "/api/pipelines"),
+    ("get", "/api/dead-letters"),
 }
 """The others take ids alone, and any text may be one."""
 

@@ -24,6 +24,9 @@ class Parts(BaseModel):
     database: Part
     cache: Part
     relay: Part
+    relay_requests: Part
+    scanner: Part
+    review: Part
 
 
 class Health(BaseModel):
@@ -47,3 +50,10 @@ class ServerMetrics(BaseModel):
     trials: int
     decisions: dict[str, int] = Field(description="Decisions by outcome.")
     packages_unpublished: int = Field(description="Parameter packages not yet handed to the ZeroMQ socket.")
+    pipelines: dict[str, int] = Field(description="Pipelines by status.")
+    messages_in: dict[str, int] = Field(
+        description="Messages that came in over ZeroMQ since the server began, by what became of them."
+    )
+    messages_out: dict[str, int] = Field(
+        description="Messages that went out over ZeroMQ since then by topic, and answers by status."
+    )
