@@ -546,20 +546,40 @@ def test_a_package_tells_the_terms_it_was_approved_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("direction", "held", "action"),
+    ("direction", "held", "is_short", "action"),
     [
-        (Direction.LONG, True, "BUY"),
-        (Direction.SHORT, True, "SELL"),
-        (Direction.BOTH, True, "HOLD"),
-        (Direction.LONG, False, "HOLD"),
-        (Direction.SHORT, False, "HOLD"),
+        (Direction.LONG, True, False, "BUY"),
+        (Direction.SHORT, True, True, "SELL"),
+        (Direction.BOTH, True, True, "SELL"),
+        (Direction.BOTH, True, False, "BUY"),
+        (Direction.BOTH, False, False, "HOLD"),
+        (Direction.LONG, True, None, "BUY"),
+        (Direction.SHORT, True, None, "SELL"),
+        (Direction.BOTH, True, None, "HOLD"),
+        (Direction.SHORT, False, None, "HOLD"),
     ],
 )
-def test_a_package_never_says_buy_of_a_short(direction: Direction, held: bool, action: str) -> None:
-    """The action is of the side the strategy holds; where it may be either, nothing is claimed."""
+def test_a_package_never_says_buy_of_a_short(
+    direction: Direction, *, held: bool, is_short: bool | None, action: str
+) -> None:
+    """The action is of the side the strategy holds; where evidence does not tell, nothing is claimed."""
     facts = facts_of(direction=direction)
-    evidence = replace(SOUND, in_position=held)
+    evidence = replace(SOUND, in_position=held, is_short=is_short)
     assert describe(replace(facts, decision=replace(facts.decision, evidence=evidence)))["action"] == action
+
+
+@pytest.mark.parametrize(
+    ("dsr", "psr", "confidence"), [(0.96, 0.99, 0.96), (0.99, 0.97, 0.97), (None, 0.9, 0.9), (0.5, None, 0.5)]
+)
+def test_confidence_is_the_smaller_probability(
+    dsr: float | None, psr: float | None, confidence: float
+) -> None:
+    """Of the deflated Sharpe ratio and the out-of-sample PSR."""
+    facts = facts_of()
+    assert SOUND.significance is not None
+    evidence = replace(SOUND, significance=replace(SOUND.significance, dsr=dsr), psr_oos=psr)
+    said = describe(replace(facts, decision=replace(facts.decision, evidence=evidence)))
+    assert said["confidence"] == confidence
 
 
 def test_the_key_is_made_once_and_kept(tmp_path: Path) -> None:

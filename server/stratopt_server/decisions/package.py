@@ -72,7 +72,7 @@ def describe(facts: PackageFacts) -> dict[str, Any]:
         "expected_return": evidence.out_of_sample.cagr,
         "max_drawdown": evidence.max_drawdown_at_size,
         "risk_level": _risk_level(evidence),
-        "confidence": evidence.psr_oos,
+        "confidence": _confidence(evidence),
         "risk_metrics": {
             "sharpe_ratio": evidence.out_of_sample.sharpe_ratio,
             "max_drawdown": evidence.max_drawdown_at_size,
@@ -140,10 +140,19 @@ def _provenance(facts: PackageFacts) -> dict[str, Any]:
 
 
 def _action(direction: Direction, evidence: Evidence) -> str:
-    """Say what is held at the last bar; of a strategy that takes either side, evidence does not say which."""
-    if not evidence.in_position or direction is Direction.BOTH:
+    """Say what is held at the last bar: BUY for a long, SELL for a short, HOLD for nothing."""
+    if not evidence.in_position:
         return "HOLD"
-    return "SELL" if direction is Direction.SHORT else "BUY"
+    if evidence.is_short is not None:
+        return "SELL" if evidence.is_short else "BUY"
+    # Evidence of an older version does not say which side a strategy holds that may take either.
+    return {Direction.LONG: "BUY", Direction.SHORT: "SELL"}.get(direction, "HOLD")
+
+
+def _confidence(evidence: Evidence) -> float | None:
+    """The smaller of the deflated Sharpe ratio and the out-of-sample PSR; of one alone, that one."""
+    dsr = None if evidence.significance is None else evidence.significance.dsr
+    return min((sure for sure in (dsr, evidence.psr_oos) if sure is not None), default=None)
 
 
 def _risk_level(evidence: Evidence) -> str:

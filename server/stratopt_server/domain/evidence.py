@@ -255,6 +255,8 @@ class Evidence:
     """Maximum drawdown over all bars at that size."""
     in_position: bool
     """Whether the strategy holds a position at the last bar."""
+    is_short: bool | None = None
+    """Whether that position is a short; None where an older version did not tell."""
     integrity: Integrity | None = None
     significance: Significance | None = None
     overfitting: Overfitting | None = None

@@ -135,6 +135,7 @@ class Gathering:
             **self._days_of(tested.stitched),
             **self._sizing(whole),
             in_position=bool(whole.series.position[-1] != 0),
+            is_short=bool(whole.series.position[-1] < 0),
             delayed=delayed_metrics(self._kernel, self._bars, self._spec.params, self._terms),
             fill_bracket=self._bracket(whole),
         )
