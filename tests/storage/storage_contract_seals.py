@@ -45,6 +45,8 @@ class SealStoreContract:
         assert storage.seals.spend("seal_1", on="bt_1", test=TEST, now=at(99))
         spent = make_seal(spent_at=at(99), spent_on="bt_1", test=TEST)
         assert exact(storage.seals.latest(KEY)) == exact(spent)
+        assert exact(storage.seals.get("seal_1")) == exact(spent)
+        assert storage.seals.get("seal_2") is None
 
     def test_is_spent_once(self, storage: Storage) -> None:
         """The second is told, and changes nothing; one that there is not cannot be spent."""

@@ -322,6 +322,10 @@ class SealStore(Protocol):
         """Store a new one; raises AlreadyExists while another of its lineage and market is not spent."""
         ...
 
+    def get(self, seal_id: str) -> SealedHoldout | None:
+        """Return it, or None if there is none of that id."""
+        ...
+
     def latest(self, key: LedgerKey) -> SealedHoldout | None:
         """Return the newest for this code's lineage and market, spent or not, or None."""
         ...

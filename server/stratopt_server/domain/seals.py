@@ -39,3 +39,8 @@ class SealedHoldout:
     """The backtest whose decision read it."""
     test: SealedTest | None = None
     """What came of it."""
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it was read, and so holds nothing back any more."""
+        return self.spent_at is not None

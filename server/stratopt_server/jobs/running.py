@@ -49,7 +49,7 @@ def refuse_sealed(job: Job, storage: SqlStorage) -> None:
     """Fail a job that was accepted before the bars it asks for were sealed."""
     scenario = job.spec.scenario
     seal = storage.seals.latest(LedgerKey.of(scenario))
-    if seal is not None and seal.spent_at is None and scenario.end_date >= seal.first_bar_time:
+    if seal is not None and not seal.is_spent and scenario.end_date >= seal.first_bar_time:
         raise JobFailure(
             "SEALED_HOLDOUT",
             f"the bars from {seal.first_bar_time.isoformat()} on were sealed by {seal.id} meanwhile: "

@@ -29,7 +29,7 @@ class SqlSealStore:
             # So that code which replaces this one is of its lineage, whatever was run of it.
             self._ledger.link(seal.key.code_hash, to=seal.key.code_hash)
             known = self.latest(seal.key)
-            if known is not None and known.spent_at is None:
+            if known is not None and not known.is_spent:
                 raise AlreadyExists("sealed holdout", known.id)
             self._rows.insert(
                 id=seal.id,
@@ -45,6 +45,11 @@ class SqlSealStore:
                 spent_on=seal.spent_on,
                 test=None if seal.test is None else to_json(SealedTest, seal.test),
             ).execute()
+
+    def get(self, seal_id: str) -> SealedHoldout | None:
+        """Return it, or None if there is none of that id."""
+        row = self._rows.get_or_none(self._rows.id == seal_id)
+        return None if row is None else _seal(row)
 
     def latest(self, key: LedgerKey) -> SealedHoldout | None:
         """Return the newest for this code's lineage and market, spent or not, or None."""

@@ -92,7 +92,7 @@ class RunResolver:
         dataset = market.dataset
         key = LedgerKey(strategy.code_hash, dataset.exchange, dataset.symbol, dataset.timeframe)
         seal = self._seals.latest(key)
-        if seal is None or seal.spent_at is not None:
+        if seal is None or seal.is_spent:
             return market
         first = to_microseconds(seal.first_bar_time)
         open_bars = market.bars.slice(0, int(market.bars.time.searchsorted(first)))

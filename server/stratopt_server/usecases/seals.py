@@ -99,7 +99,9 @@ class SealedHoldouts:
         with self._storage.transaction():
             made = self._repeats.resource_of(call)
             if made is not None:
-                return next(seal for seal in self._storage.seals.page(Page(JOBS_A_PAGE)) if seal.id == made)
+                known = self._storage.seals.get(made)
+                assert known is not None, "seals stay"
+                return known
             seal = self._sealed(wanted)
             self._storage.seals.add(seal)
             self._repeats.remember(call, seal.id)
@@ -174,7 +176,7 @@ class SealedHoldouts:
         seal = await self._thread.run(self._storage.seals.latest, key)
         if seal is None or policy.threshold(SEALED_HOLDOUT) is None:
             return ReadSeal(evidence)
-        if seal.spent_at is not None:
+        if seal.is_spent:
             return ReadSeal(await self._thread.run(self._with_spent, backtest, evidence, seal))
         if outcome_of(policy.judge(evidence)) is DecisionOutcome.REJECT:
             unopened = SealedEvidence(id=seal.id, state=SealState.UNOPENED, spent_on=None, test=None)

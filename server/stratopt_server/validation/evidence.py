@@ -79,11 +79,10 @@ def overfitting(blocks: Floats, bars: int) -> Overfitting | None:
 
 def superiority(returns: Floats) -> Superiority | None:
     """Test the best trials as a set, by their daily returns, shape (days, trials)."""
-    p_value = statistics.superior_predictive_ability(returns)
-    superior = statistics.stepwise_superior(returns)
-    if p_value is None or superior is None:
+    found = statistics.superior_set(returns)
+    if found is None:
         return None
-    return Superiority(p_value=p_value, superior=len(superior), tested=returns.shape[1])
+    return Superiority(p_value=found.p_value, superior=len(found.columns), tested=returns.shape[1])
 
 
 def out_of_sample(

@@ -23,9 +23,13 @@ class MemorySealStore:
             tables = self._memory.tables
             tables.lineages.setdefault(seal.key.code_hash, seal.key.code_hash)
             known = self.latest(seal.key)
-            if known is not None and known.spent_at is None:
+            if known is not None and not known.is_spent:
                 raise AlreadyExists("sealed holdout", known.id)
             tables.seals[seal.id] = seal
+
+    def get(self, seal_id: str) -> SealedHoldout | None:
+        """Return it, or None if there is none of that id."""
+        return self._memory.tables.seals.get(seal_id)
 
     def latest(self, key: LedgerKey) -> SealedHoldout | None:
         """Return the newest for this code's lineage and market, spent or not, or None."""
@@ -38,7 +42,7 @@ class MemorySealStore:
         with self._memory.transaction():
             seals = self._memory.tables.seals
             seal = seals.get(seal_id)
-            if seal is None or seal.spent_at is not None:
+            if seal is None or seal.is_spent:
                 return False
             seals[seal_id] = replace(seal, spent_at=now, spent_on=on, test=test)
             return True

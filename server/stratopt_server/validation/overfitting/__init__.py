@@ -37,6 +37,7 @@ from stratopt_server.validation.overfitting.superior import (
     effective_trials,
     stepwise_superior,
     superior_predictive_ability,
+    superior_set,
 )
 
 __all__ = [
@@ -64,4 +65,5 @@ __all__ = [
     "sharpe_standard_error",
     "stepwise_superior",
     "superior_predictive_ability",
+    "superior_set",
 ]

@@ -29,24 +29,27 @@ class _Drawn:
     """Shape (draws, columns)."""
 
 
-def superior_predictive_ability(returns: Floats, *, draws: int = DRAWS, seed: int = SEED) -> float | None:
-    """The consistent p-value that no column of returns, shape (periods, strategies), has a mean above 0.
+@dataclass(frozen=True, slots=True)
+class SuperiorSet:
+    """What one set of bootstrap draws says of all columns at once."""
+
+    p_value: float
+    """Consistent, that no column has a mean above 0."""
+    columns: tuple[int, ...]
+    """Those whose mean is above 0 with the family-wise error asked for, in order."""
+
+
+def superior_set(
+    returns: Floats, *, size: float = 0.05, draws: int = DRAWS, seed: int = SEED
+) -> SuperiorSet | None:
+    """Test the columns of returns, shape (periods, strategies), with a family-wise error of at most `size`.
 
     None if none of them varies, or there are too few periods.
     """
     drawn = _draw(returns, draws, seed)
     if drawn is None:
         return None
-    return float(np.mean(drawn.scattered.max(axis=1) > drawn.means.max()))
-
-
-def stepwise_superior(
-    returns: Floats, *, size: float = 0.05, draws: int = DRAWS, seed: int = SEED
-) -> list[int] | None:
-    """Columns whose mean is above 0 with a family-wise error of at most `size`, in order; None likewise."""
-    drawn = _draw(returns, draws, seed)
-    if drawn is None:
-        return None
+    p_value = float(np.mean(drawn.scattered.max(axis=1) > drawn.means.max()))
     left = np.ones(len(drawn.means), dtype=np.bool_)
     while left.any():
         limit = float(np.percentile(drawn.scattered[:, left].max(axis=1), 100 * (1 - size)))
@@ -54,7 +57,21 @@ def stepwise_superior(
         if not better.any():
             break
         left &= ~better
-    return [int(column) for column in drawn.columns[~left]]
+    return SuperiorSet(p_value, tuple(int(column) for column in drawn.columns[~left]))
+
+
+def superior_predictive_ability(returns: Floats, *, draws: int = DRAWS, seed: int = SEED) -> float | None:
+    """The consistent p-value that no column of returns has a mean above 0; None as of `superior_set`."""
+    found = superior_set(returns, draws=draws, seed=seed)
+    return None if found is None else found.p_value
+
+
+def stepwise_superior(
+    returns: Floats, *, size: float = 0.05, draws: int = DRAWS, seed: int = SEED
+) -> list[int] | None:
+    """Columns whose mean is above 0 with a family-wise error of at most `size`, in order; None likewise."""
+    found = superior_set(returns, size=size, draws=draws, seed=seed)
+    return None if found is None else list(found.columns)
 
 
 def effective_trials(returns: Floats, n_trials: int) -> float | None:
