@@ -49,35 +49,38 @@ async def test_symbols_however_written(market: Market, pipelines: Pipelines, wri
     assert "EDGE/USDT" in (await pipelines.letters("NO_ROUTE"))[0].detail
 
 
-OLD = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
-AHEAD = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
-UNUSABLE: dict[str, tuple[list[bytes], str, str]] = {
-    "no json": ([OPPORTUNITIES, b"{not json"], "BAD_JSON", "no JSON"),
-    "no text": ([OPPORTUNITIES, b"\xff\xfe\x00"], "BAD_JSON", "no JSON"),
-    "nan": ([OPPORTUNITIES, b'{"symbol": "EDGE/USDT", "confidence": NaN}'], "BAD_JSON", "NaN"),
-    "no object": ([OPPORTUNITIES, b"[1, 2]"], "BAD_JSON", "object"),
+def hours_from_now(hours: int) -> str:
+    """A moment that is as far away when the test runs, however long the tests before it took."""
+    return (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
+
+
+UNUSABLE: dict[str, tuple[Callable[[], list[bytes]], str, str]] = {
+    "no json": (lambda: [OPPORTUNITIES, b"{not json"], "BAD_JSON", "no JSON"),
+    "no text": (lambda: [OPPORTUNITIES, b"\xff\xfe\x00"], "BAD_JSON", "no JSON"),
+    "nan": (lambda: [OPPORTUNITIES, b'{"symbol": "EDGE/USDT", "confidence": NaN}'], "BAD_JSON", "NaN"),
+    "no object": (lambda: [OPPORTUNITIES, b"[1, 2]"], "BAD_JSON", "object"),
     "deep": (
-        [OPPORTUNITIES, b'{"symbol": "E/U", "x": ' + b"[" * 60 + b"]" * 60 + b"}"],
+        lambda: [OPPORTUNITIES, b'{"symbol": "E/U", "x": ' + b"[" * 60 + b"]" * 60 + b"}"],
         "BAD_JSON",
         "32",
     ),
-    "very deep": ([OPPORTUNITIES, b"[" * 100_000], "BAD_JSON", ""),
-    "empty": ([OPPORTUNITIES, b""], "BAD_JSON", ""),
-    "only a topic": ([OPPORTUNITIES], "BAD_JSON", ""),
-    "four frames": ([OPPORTUNITIES, b"{}", b"{}", b"{}"], "BAD_FRAMES", "4 frames"),
-    "other topic": ([OPPORTUNITIES + b"2", b"{}"], "BAD_FRAMES", "topic"),
-    "no symbol": (two_frames({"confidence": 0.5}), "NO_SYMBOL", "no symbol"),
-    "empty symbol": (two_frames(flat_a("")), "NO_SYMBOL", "no symbol"),
-    "symbol is a number": (two_frames(flat_a("x", symbol=7)), "BAD_FIELD", "symbol"),
-    "unknown symbol": (two_frames(flat_a("NOPE/USDT")), "UNKNOWN_SYMBOL", "NOPE/USDT"),
-    "too sure": (two_frames(flat_a("EDGE/USDT", confidence=1.5)), "BAD_FIELD", "confidence"),
-    "sure in words": (two_frames(flat_a("EDGE/USDT", confidence="high")), "BAD_FIELD", "confidence"),
-    "no time": (two_frames(flat_a("EDGE/USDT", timestamp="yesterday")), "BAD_FIELD", "timestamp"),
-    "old": (two_frames(flat_a("EDGE/USDT", timestamp=OLD)), "STALE", "s old"),
-    "ahead": (two_frames(flat_a("EDGE/USDT", timestamp=AHEAD)), "STALE", "ahead"),
-    "unsure": (two_frames(flat_a("EDGE/USDT", confidence=0.1)), "NO_ROUTE", "0.1"),
-    "surrogate": ([OPPORTUNITIES, b'{"symbol": "EDGE/USDT", "source": "\\ud800"}'], "BAD_FIELD", "source"),
-    "oversize": ([OPPORTUNITIES, b" " * 1_100_000], "OVERSIZE", "1048576"),
+    "very deep": (lambda: [OPPORTUNITIES, b"[" * 100_000], "BAD_JSON", ""),
+    "empty": (lambda: [OPPORTUNITIES, b""], "BAD_JSON", ""),
+    "only a topic": (lambda: [OPPORTUNITIES], "BAD_JSON", ""),
+    "four frames": (lambda: [OPPORTUNITIES, b"{}", b"{}", b"{}"], "BAD_FRAMES", "4 frames"),
+    "other topic": (lambda: [OPPORTUNITIES + b"2", b"{}"], "BAD_FRAMES", "topic"),
+    "no symbol": (lambda: two_frames({"confidence": 0.5}), "NO_SYMBOL", "no symbol"),
+    "empty symbol": (lambda: two_frames(flat_a("")), "NO_SYMBOL", "no symbol"),
+    "symbol is a number": (lambda: two_frames(flat_a("x", symbol=7)), "BAD_FIELD", "symbol"),
+    "unknown symbol": (lambda: two_frames(flat_a("NOPE/USDT")), "UNKNOWN_SYMBOL", "NOPE/USDT"),
+    "too sure": (lambda: two_frames(flat_a("EDGE/USDT", confidence=1.5)), "BAD_FIELD", "confidence"),
+    "sure in words": (lambda: two_frames(flat_a("EDGE/USDT", confidence="high")), "BAD_FIELD", "confidence"),
+    "no time": (lambda: two_frames(flat_a("EDGE/USDT", timestamp="yesterday")), "BAD_FIELD", "timestamp"),
+    "old": (lambda: two_frames(flat_a("EDGE/USDT", timestamp=hours_from_now(-2))), "STALE", "s old"),
+    "ahead": (lambda: two_frames(flat_a("EDGE/USDT", timestamp=hours_from_now(2))), "STALE", "ahead"),
+    "unsure": (lambda: two_frames(flat_a("EDGE/USDT", confidence=0.1)), "NO_ROUTE", "0.1"),
+    "surrogate": (lambda: [OPPORTUNITIES, b'{"symbol": "E/U", "source": "\\ud800"}'], "BAD_FIELD", "source"),
+    "oversize": (lambda: [OPPORTUNITIES, b" " * 1_100_000], "OVERSIZE", "1048576"),
 }
 
 
@@ -86,7 +89,8 @@ async def test_unusable_messages_are_kept_with_their_cause(
     market: Market, pipelines: Pipelines, case: str
 ) -> None:
     """Each is counted and stored with what is wrong; the relay goes on."""
-    frames, cause, words = UNUSABLE[case]
+    message, cause, words = UNUSABLE[case]
+    frames = message()
     before = (await pipelines.messages_in()).get(cause.lower(), 0)
     market.scanner.say(frames)
     await pipelines.counted(cause.lower(), before + 1)
@@ -135,7 +139,7 @@ async def test_a_flood_does_not_hide_a_good_one(market: Market, pipelines: Pipel
     same = flat_a("EDGE/USDT", "slow")
     kinds = {
         "bad_json": [OPPORTUNITIES, b"{"],
-        "stale": two_frames(flat_a("EDGE/USDT", timestamp=OLD)),
+        "stale": two_frames(flat_a("EDGE/USDT", timestamp=hours_from_now(-2))),
         "unknown_symbol": two_frames(flat_a("NOPE/USDT")),
         "duplicate": two_frames(same),
     }

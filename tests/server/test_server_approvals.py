@@ -287,12 +287,13 @@ async def test_policies_are_listed(client: Client) -> None:
     policies = await client.approvals.policies()
     assert [policy.name for policy in policies] == [
         "default/v1",
+        "asking/v1",
         "conservative/v1",
         "exploratory/v1",
         LAX,
         "sealed/v1",
     ]
-    assert [policy.is_default for policy in policies] == [True, False, False, False, False]
+    assert [policy.is_default for policy in policies] == [True, False, False, False, False, False]
     default = await client.approvals.policy()
     assert default == policies[0]
     dsr = next(criterion for criterion in default.criteria if criterion.name == "dsr")
@@ -448,7 +449,10 @@ async def test_server_says_how_it_is(client: Client) -> None:
     """Every part says how it is, and the counts are there."""
     info = await client.system.info()
     names = {part.name for part in info.parts}
-    assert names == {"database", "relay", "sweep_template", "report_template"}
+    assert names == {
+        *("database", "relay", "relay_requests", "scanner", "review"),
+        *("sweep_template", "report_template"),
+    }
     assert info.relay_address.startswith("tcp://127.0.0.1:")
     metrics = await client.system.metrics()
     assert metrics.strategies >= 2

@@ -10,6 +10,8 @@ from stratopt_server.domain.paging import Page
 from stratopt_server.storage.models import DeadLetterRow, bound
 from stratopt_server.storage.stores import newest_first
 
+INSERTED_AT_A_TIME = 100
+
 
 class SqlDeadLetterStore:
     """The newest messages that could not be used."""
@@ -22,13 +24,14 @@ class SqlDeadLetterStore:
         """Store them, in order; of all that are stored only the newest `kept_max` stay."""
         rows = self._rows
         with self._database.atomic():
-            for letter in letters:
-                rows.insert(**_columns(letter)).execute()
+            # By hundreds: a flood costs a fraction of what it would row by row.
+            for first in range(0, len(letters), INSERTED_AT_A_TIME):
+                rows.insert_many(map(_columns, letters[first : first + INSERTED_AT_A_TIME])).execute()
             surplus = rows.select(rows.id).order_by(rows.created_at.desc(), rows.id.desc()).offset(kept_max)
             # Deleted by their ids: a limit in a subquery is no SQL that every database takes.
             gone = [row.id for row in surplus]
-            for first in range(0, len(gone), 500):
-                rows.delete().where(rows.id.in_(gone[first : first + 500])).execute()
+            for first in range(0, len(gone), INSERTED_AT_A_TIME):
+                rows.delete().where(rows.id.in_(gone[first : first + INSERTED_AT_A_TIME])).execute()
 
     def page(self, page: Page, *, cause: Cause | None = None) -> list[DeadLetter]:
         """Return a page of them, newest first."""
