@@ -154,6 +154,7 @@ async def test_only_listed_keys_are_let_in(
         for name in ("stranger", None):
             assert not heard(name, kind, address, 500)
     assert server.log().count("refused a client with the key") == 1
+    assert "without the keys it needs" in server.log()
     scanner.wait_heard()
     scanner.say(two_frames(flat_b("NOPE/USDT")))
 

@@ -14,6 +14,7 @@ from stratopt_client import InvalidInput
 from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.errors import Code, Exhausted, NotFound, StratoptError, Violations
 from stratopt_server.relay.life import Life
+from stratopt_server.relay.refusals import log_refusals
 from stratopt_server.relay.sockets import Sockets
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Answerer:
             self.address = socket.getsockopt_string(zmq.LAST_ENDPOINT)
             self.life.well(self.address)
             log.info("relay: answering requests on %s", self.address)
+            refusing = asyncio.create_task(log_refusals(socket, log))
             try:
                 while True:
                     frames = await socket.recv_multipart()
@@ -72,7 +74,7 @@ class Answerer:
                     task.add_done_callback(self._running.discard)
             finally:
                 self.address = None
-                for task in self._running:
+                for task in (refusing, *self._running):
                     task.cancel()
 
     async def _answer(self, socket: zmq.asyncio.Socket, envelope: list[bytes], body: bytes) -> None:

@@ -30,6 +30,7 @@ from stratopt_server.relay.message import (
     revocation_document,
 )
 from stratopt_server.relay.progress import ProgressFeed
+from stratopt_server.relay.refusals import log_refusals
 from stratopt_server.relay.sockets import Sockets
 from stratopt_server.usecases.threads import StorageThread
 
@@ -100,6 +101,7 @@ class Publisher:
                 log.info("relay: publishing on %s", self.address)
                 await asyncio.sleep(SETTLE_SECONDS)
                 async with asyncio.TaskGroup() as group:
+                    group.create_task(log_refusals(socket, log))
                     group.create_task(self._tell_of_jobs(out))
                     group.create_task(self._drain_for_ever(out))
             except BaseExceptionGroup as faults:

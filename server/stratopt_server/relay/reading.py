@@ -99,7 +99,7 @@ def _framed(frames: Sequence[bytes], topics: Sequence[str], *, size: int, bytes_
 
 
 def _topic(head: bytes) -> str:
-    return head[:TEXT_LENGTH_MAX].decode(errors="replace").strip()
+    return head[:TEXT_LENGTH_MAX].decode(errors="replace").replace("\0", "\ufffd").strip()
 
 
 def _object(body: bytes) -> dict[str, Any]:

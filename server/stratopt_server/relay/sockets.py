@@ -13,8 +13,10 @@ HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS = 5_000, 15_000
 """Of connections: a peer that does not answer is gone, whatever TCP says."""
 RECONNECT_MS_MIN, RECONNECT_MS_MAX = 100, 10_000
 """Pause before a connection is tried again: doubling, and spread by ZeroMQ itself."""
-OVERSIZE_FACTOR = 8
+OVERSIZE_FACTOR = 2
 """A message this many times too large is not even received: its sender is disconnected."""
+HEARD_QUEUE_MAX = 1_000
+"""Messages of a neighbour that wait to be read: they are read by hundreds, and may be large."""
 LOOPBACK = ("tcp://127.0.0.1:", "tcp://[::1]:", "tcp://localhost:", "ipc://", "inproc://")
 
 
@@ -76,6 +78,7 @@ class Sockets:
     def subscriber(self, peer: str) -> "zmq.asyncio.Socket":
         """Make a socket that will hear that peer; it is not connected yet."""
         socket = self._socket(zmq.SUB)
+        socket.setsockopt(zmq.RCVHWM, min(HEARD_QUEUE_MAX, self._queue_messages_max))
         socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS_MIN)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MS_MAX)
         if self._curve is not None:

@@ -131,11 +131,14 @@ class Steps:
 
     async def _optimize(self, stage: Stage) -> StrategyRun:
         run = replace(stage.run, step=PipelineStep.OPTIMIZE)
-        search = search_of(stage.plan, stage.pipeline.opportunity)
-        job = await self._thread.run(self._optimizations.start, search, stage.call("optimize"))
-        run = replace(run, optimization_id=job.id)
-        await stage.save(run)
-        self._runner.wake()
+        if run.optimization_id is None:
+            search = search_of(stage.plan, stage.pipeline.opportunity)
+            job = await self._thread.run(self._optimizations.start, search, stage.call("optimize"))
+            run = replace(run, optimization_id=job.id)
+            await stage.save(run)
+            self._runner.wake()
+        else:
+            job = await self._thread.run(self._jobs.get, JobKind.OPTIMIZATION, run.optimization_id)
         ended = await self._wait(stage, job)
         if ended.status is not JobStatus.SUCCEEDED:
             return _failed(run, ended)
@@ -144,21 +147,27 @@ class Steps:
         return replace(run, step=PipelineStep.BACKTEST)
 
     async def _backtest(self, stage: Stage) -> StrategyRun:
-        assert stage.run.optimization_id is not None, "the step before had one"
-        search = await self._thread.run(self._jobs.get, JobKind.OPTIMIZATION, stage.run.optimization_id)
-        params = _pick(stage.plan.pick, search)
-        assert params is not None, "a search without a best went no further"
-        wanted = BacktestRequest(
-            run=search_of(stage.plan, stage.pipeline.opportunity).run, params=dict(params)
-        )
-        job = await self._thread.run(self._backtests.start, wanted, stage.call("backtest"))
-        run = replace(stage.run, backtest_id=job.id)
-        await stage.save(run)
-        self._runner.wake()
+        run = stage.run
+        if run.backtest_id is None:
+            job = await self._start_backtest(stage)
+            run = replace(run, backtest_id=job.id)
+            await stage.save(run)
+            self._runner.wake()
+        else:
+            job = await self._thread.run(self._jobs.get, JobKind.BACKTEST, run.backtest_id)
         ended = await self._wait(stage, job)
         if ended.status is not JobStatus.SUCCEEDED:
             return _failed(run, ended)
         return replace(run, step=PipelineStep.APPROVE)
+
+    async def _start_backtest(self, stage: Stage) -> Job:
+        assert stage.run.optimization_id is not None, "the step before had one"
+        search = await self._thread.run(self._jobs.get, JobKind.OPTIMIZATION, stage.run.optimization_id)
+        params = _pick(stage.plan.pick, search)
+        assert params is not None, "a search without a best went no further"
+        run = search_of(stage.plan, stage.pipeline.opportunity).run
+        wanted = BacktestRequest(run=run, params=dict(params))
+        return await self._thread.run(self._backtests.start, wanted, stage.call("backtest"))
 
     async def _approve(self, stage: Stage) -> StrategyRun:
         run = stage.run
