@@ -20,7 +20,7 @@ from stratopt_client import Client
 from stratopt_client.packages import verify
 from support import ServerProcess, eventually
 
-DONE = pipeline_pb2.PIPELINE_STEP_DONE
+APPROVE, DONE = pipeline_pb2.PIPELINE_STEP_APPROVE, pipeline_pb2.PIPELINE_STEP_DONE
 SUCCEEDED = job_pb2.JOB_STATUS_SUCCEEDED
 
 
@@ -208,6 +208,10 @@ async def test_pipelines_outlive_a_crash_and_the_oldest_is_dropped_first(
     servers[0].kill()
     servers.append(ServerProcess(tmp_path / "data", settings))
     async with grpc.aio.insecure_channel(servers[1].address) as channel:
+        await asyncio.wait_for(reaches(Pipelines(channel), ids[0], APPROVE), 60)
+    servers[1].kill()
+    servers.append(ServerProcess(tmp_path / "data", settings))
+    async with grpc.aio.insecure_channel(servers[2].address) as channel:
         after = Pipelines(channel)
         for pipeline_id in (ids[0], ids[2], ids[3]):
             ended = await after.ended(pipeline_id)
@@ -217,6 +221,19 @@ async def test_pipelines_outlive_a_crash_and_the_oldest_is_dropped_first(
         same = resumed.strategy_runs[0].optimization_id
         assert same == first.strategy_runs[0].optimization_id
         assert json.loads(resumed.opportunity.document_json)["nonce"] == marks[0]
+    async with Client(servers[2].address) as client:
+        backtest_id = resumed.strategy_runs[0].backtest_id
+        decisions = [row.id async for row in client.approvals.decisions(backtest_id=backtest_id)]
+        searches = [row.id async for row in client.optimizations.list(symbol="EDGE/USDT")]
+    assert decisions == [resumed.strategy_runs[0].decision_id]
+    assert len(searches) == 3
+
+
+async def reaches(pipelines: Pipelines, pipeline_id: str, step: int) -> None:
+    """Follow a pipeline until its strategy is at a step, or beyond."""
+    async for event in pipelines.stub.WatchPipeline(pb.WatchPipelineRequest(pipeline_id=pipeline_id)):
+        if event.HasField("snapshot") and event.snapshot.strategy_runs[0].step >= step:
+            return
 
 
 async def has_search(pipelines: Pipelines, pipeline_id: str) -> None:
