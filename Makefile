@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
@@ -31,8 +32,8 @@ demo: $(VENV)/.demo ## Import, backtest and optimise on real bars: make demo [DA
 serve: $(VENV)/.demo ## Start the server on 127.0.0.1:50051
 	@$(BIN)/stratopt serve
 
-test: $(VENV)/.dev ## Run every test: make test [ARGS="-k words"]
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.dev ## Run every test, on two cores: make test [ARGS="-k words"] [WORKERS=0]
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev ## Style, types, imports between layers, protos, generated code, sizes
 	@$(BIN)/ruff check .

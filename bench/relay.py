@@ -24,6 +24,7 @@ import zmq
 
 from bench.markets import planted, write
 from bench.relay_traffic import PACKAGES_TOPIC, KilledServer, Outbox, approved, losing
+from stratopt.v1 import system_service_pb2
 from stratopt_client.packages import PackageFeed
 from stratopt_client.sync import SyncClient
 
@@ -243,6 +244,7 @@ def _flood(folder: Path, bars: Path) -> dict[str, object]:
                     client.market_data.import_file(bars, symbol=symbol, exchange="test")
                 assert scanner.poll(20_000)
                 scanner.recv()
+                _wait_until_warm(client)
                 ways = {
                     "rndr_seconds": _way(client, scanner, _opportunity("RNDR/USDT", "grid")),
                     "edge_seconds": _way(client, scanner, _opportunity("EDGE/USDT", "breakout")),
@@ -251,6 +253,15 @@ def _flood(folder: Path, bars: Path) -> dict[str, object]:
                 return {**ways, **_flooded(client, scanner, psutil.Process(server.pid))}
         finally:
             server.stop()
+
+
+def _wait_until_warm(client: SyncClient) -> None:
+    """Wait for both templates: what they take to load is what `startup` measures."""
+    while any(
+        part.name.endswith("template") and part.status != system_service_pb2.PART_STATUS_OK
+        for part in client.system.info().parts
+    ):
+        time.sleep(0.05)
 
 
 def _way(client: SyncClient, scanner: "zmq.Socket[bytes]", opportunity: dict[str, Any]) -> float:
