@@ -1,6 +1,9 @@
 """`stratopt packages tail` and `revoke`: see packages arrive, and take one back."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +16,9 @@ from stratopt_cli._package import read_key
 from stratopt_cli._session import CommandFailed, Session, require, session_of
 from stratopt_client import Client, to_dict
 from stratopt_client.packages import CurveKeys, PackageFeed, UnusableKeys, UnusableState
+
+SILENCE_SECONDS = 15.0
+"""Three heartbeats of a server."""
 
 tail_epilog = examples(
     "stratopt packages tail",
@@ -72,7 +78,7 @@ def tail(
                 curve=_curve(curve_secret, curve_server),
             )
             session.note(f"listening on {published}")
-            async with feed:
+            async with feed, _worried(session, feed):
                 await feed.run(_Shown(session, feed, count), _Shown(session, feed, None))
         except (UnusableKeys, UnusableState) as error:
             raise CommandFailed(str(error)) from None
@@ -120,6 +126,25 @@ class _Shown:
             self._left -= 1
             if self._left == 0:
                 self._feed.stop()
+
+
+@asynccontextmanager
+async def _worried(session: Session, feed: PackageFeed) -> AsyncIterator[None]:
+    """Say so if nothing at all is heard at the beginning: not even a heartbeat."""
+
+    async def look() -> None:
+        await asyncio.sleep(SILENCE_SECONDS)
+        if feed.status().seconds_since_heard is None:
+            session.note(
+                "nothing heard yet, not even a heartbeat: is the server there, and does it ask for keys "
+                "(--curve-secret, --curve-server)?"
+            )
+
+    looking = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        looking.cancel()
 
 
 def _line(document: dict[str, Any]) -> str:
