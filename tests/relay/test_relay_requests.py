@@ -97,6 +97,7 @@ def test_same_validation_as_every_door(market: Market, address: str) -> None:
 ERRORS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "unknown method": ("strategy.delete", {}, "NOT_FOUND", "METHOD_NOT_FOUND"),
     "unknown field": ("backtest.start", {"symbole": "x"}, "INVALID_ARGUMENT", "UNKNOWN_FIELD"),
+    "long field": ("backtest.start", {"x" * 500_000: 1, "é": 2}, "INVALID_ARGUMENT", "UNKNOWN_FIELD"),
     "wrong shape": ("optimization.start", {"max_iterations": "many"}, "INVALID_ARGUMENT", "WRONG_TYPE"),
     "no such job": (
         "optimization.status",
@@ -133,7 +134,8 @@ def test_errors_say_what_is_wrong(address: str, case: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b"\xff", b"[]", b"7", b"null", b"[" * 50_000, b'{"id": "a"}', b'{"method": 7, "id": "a"}',
-     b'{"method": "health_check", "params": [], "id": "a"}', b" " * 1_100_000],
+     b'{"method": "health_check", "params": [], "id": "a"}',
+     b'{"method": "backtest.start", "params": {"\\ud800": 1}}', b" " * 1_100_000],
     ids=lambda body: f"{body[:12]!r} {len(body)}",
 )  # fmt: skip
 def test_what_is_no_request_is_answered(address: str, body: bytes) -> None:

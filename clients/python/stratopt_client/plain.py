@@ -5,7 +5,7 @@ every field that is wrong; what its values may be is the server's to say.
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from stratopt.v1.optimization_service_pb2 import StartOptimizationRequest
 from stratopt_client._approvals import approve_request
 from stratopt_client._options import BacktestOptions, OptimizationOptions
 from stratopt_client._plain import to_dict
-from stratopt_client._requests import start_backtest, start_optimization
+from stratopt_client._requests import start_backtest, start_optimization, texts
 from stratopt_client._shape import Shape, kind_of
 
 __all__ = [
@@ -25,8 +25,10 @@ __all__ = [
     "OPTIMIZATION_FIELDS",
     "approval_request",
     "backtest_request",
+    "hint_for",
     "optimization_request",
     "simple_request",
+    "text_fields",
     "to_dict",
 ]
 
@@ -66,6 +68,12 @@ def approval_request(document: Mapping[str, Any]) -> ApproveStrategyRequest:
     _refuse_unknown(document, names)
     given = {name: document.get(name) for name in names}
     return approve_request(**cast("dict[str, Any]", given))
+
+
+def text_fields(document: Mapping[str, Any], *names: str) -> dict[str, str]:
+    """Read texts of these names, empty where they are left out."""
+    _refuse_unknown(document, set(names))
+    return texts({name: document.get(name) for name in names})
 
 
 def simple_request(kind: type[Message]) -> Callable[[Mapping[str, Any]], Message]:
@@ -109,7 +117,11 @@ def _refuse_unknown(document: Mapping[str, Any], known: AbstractSet[str]) -> Non
         shape.refuse_if_any()
     for name in document:
         if name not in known:
-            close = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}"
-            shape.wrong(str(name), f"no such field; {hint}", reason="UNKNOWN_FIELD")
+            shape.wrong(str(name), f"no such field; {hint_for(name, known)}", reason="UNKNOWN_FIELD")
     shape.refuse_if_any()
+
+
+def hint_for(name: object, known: Collection[str]) -> str:
+    """Say which name may have been meant, or which there are."""
+    close = difflib.get_close_matches(str(name), known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}"

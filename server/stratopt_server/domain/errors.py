@@ -219,6 +219,10 @@ class Violations:
         at = shorten(field_path, FIELD_BYTES_MAX)
         self._found.append(Violation(at, reason, shorten(message), code, texts))
 
+    def extend(self, found: Iterable[Violation]) -> None:
+        """Note faults that were found elsewhere, as they are."""
+        self._found.extend(found)
+
     def has(self, field_path: str) -> bool:
         """Tell whether the field, or something below it, is wrong already."""
         return any(

@@ -12,9 +12,10 @@ import zmq.asyncio
 
 from stratopt_client import InvalidInput
 from stratopt_server.domain.clock import Clock
-from stratopt_server.domain.errors import Code, Exhausted, NotFound, StratoptError, Violations
+from stratopt_server.domain.errors import Code, Exhausted, NotFound, RequestRefused, StratoptError, Violations
 from stratopt_server.relay.life import Life
 from stratopt_server.relay.refusals import log_refusals
+from stratopt_server.relay.shapes import violations_of
 from stratopt_server.relay.sockets import Sockets
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,9 @@ class Answerer:
             request_id = request.get("id")
             result = await self._result(request)
             reply = self._reply(request_id, result=result)
-        except (StratoptError, InvalidInput) as error:
+        except InvalidInput as wrong:
+            reply = self._reply(request_id, error=_error(RequestRefused(violations_of(wrong))))
+        except StratoptError as error:
             reply = self._reply(request_id, error=_error(error))
         except Exception:
             log.exception("relay: a request failed")
@@ -142,6 +145,7 @@ def _read(body: bytes, *, bytes_max: int) -> dict[str, Any]:
     else:
         try:
             request = json.loads(body)
+            json.dumps(request, ensure_ascii=False).encode()  # a lone surrogate is no text
         except (ValueError, RecursionError) as error:
             violations.add("request", "BAD_JSON", f"this is no JSON: {error}")
         else:
@@ -152,19 +156,10 @@ def _read(body: bytes, *, bytes_max: int) -> dict[str, Any]:
     return request
 
 
-def _error(error: StratoptError | InvalidInput) -> dict[str, Any]:
+def _error(error: StratoptError) -> dict[str, Any]:
     """Say what is wrong as every door does: a code, a reason, and all fields at once."""
-    if isinstance(error, InvalidInput):
-        code, facts = Code.INVALID_ARGUMENT.value, dict(error.metadata)
-        fields = [(found.field, found.reason, found.description) for found in error.violations]
-    else:
-        code, facts = error.code.value, error.facts
-        fields = [(found.field, found.reason, found.message) for found in error.violations]
-    details = {
-        "reason": error.reason,
-        **facts,
-        "violations": [
-            {"field": name, "reason": reason, "message": message} for name, reason, message in fields
-        ],
-    }
-    return {"code": code, "message": error.message, "details": details}
+    violations = [
+        {"field": found.field, "reason": found.reason, "message": found.message} for found in error.violations
+    ]
+    details = {"reason": error.reason, **error.facts, "violations": violations}
+    return {"code": error.code.value, "message": error.message, "details": details}

@@ -7,6 +7,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from stratopt.v1.approval_service_pb2 import ReplayParameterPackagesRequest
 from stratopt.v1.backtest_service_pb2 import GetBacktestRequest
 from stratopt.v1.optimization_service_pb2 import GetOptimizationRequest
 from stratopt.v1.strategy_service_pb2 import ListStrategiesRequest
@@ -16,9 +17,10 @@ from stratopt_client.plain import (
     backtest_request,
     optimization_request,
     simple_request,
+    text_fields,
     to_dict,
 )
-from stratopt_server.domain.errors import Code, NotFound, StratoptError, Violations
+from stratopt_server.domain.errors import Code, NotFound, StratoptError
 from stratopt_server.domain.packages import PackageStore, ParameterPackage
 from stratopt_server.relay.answerer import Method
 from stratopt_server.relay.message import package_document, revocation_document
@@ -62,7 +64,7 @@ class PackageMethods:
 
     async def get(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return one package; params: package_id."""
-        package_id = _texts(params, "package_id")["package_id"]
+        package_id = text_fields(params, "package_id")["package_id"]
         package = await self._thread.run(self._packages.get, package_id)
         if package is None:
             raise NotFound("package", package_id)
@@ -77,7 +79,7 @@ class PackageMethods:
 
     async def latest(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the newest package that may trade now; params: symbol, strategy_id?."""
-        found = _texts(params, "symbol", "strategy_id")
+        found = text_fields(params, "symbol", "strategy_id")
         return _described(await self._thread.run(self._replays.latest, found["symbol"], found["strategy_id"]))
 
     async def replay(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -138,33 +140,10 @@ def _described(package: ParameterPackage) -> dict[str, Any]:
     }
 
 
-def _texts(params: Mapping[str, Any], *names: str) -> dict[str, str]:
-    violations = Violations()
-    _note_unknown(params, names, violations)
-    for name in names:
-        if not isinstance(params.get(name) or "", str):
-            violations.add(name, "WRONG_TYPE", "must be text")
-    violations.refuse_if_any()
-    return {name: params.get(name) or "" for name in names}
-
-
 def _span(params: Mapping[str, Any]) -> tuple[str, int, int]:
-    violations = Violations()
-    _note_unknown(params, ("epoch", "from_seq", "to_seq"), violations)
-    epoch = params.get("epoch") or ""
-    if not isinstance(epoch, str):
-        violations.add("epoch", "WRONG_TYPE", "must be text")
-    places = []
-    for name in ("from_seq", "to_seq"):
-        value = params.get(name) or 0
-        if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 2**63:
-            violations.add(name, "WRONG_TYPE", "must be a whole number of 64 bits")
-        places.append(value)
-    violations.refuse_if_any()
-    return epoch, places[0], places[1]
+    """Read which places are meant; those of revocations are asked for in the same words."""
+    request: Any = READ_SPAN(params)
+    return request.epoch, request.from_seq, request.to_seq
 
 
-def _note_unknown(params: Mapping[str, Any], names: tuple[str, ...], violations: Violations) -> None:
-    for name in params:
-        if name not in names:
-            violations.add(name, "UNKNOWN_FIELD", f"no such field; there are {', '.join(names)}")
+READ_SPAN = simple_request(ReplayParameterPackagesRequest)

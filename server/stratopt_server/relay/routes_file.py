@@ -1,6 +1,5 @@
 """The routes file: YAML that says which opportunities become pipelines of which strategies."""
 
-import difflib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,9 +7,10 @@ from typing import Any
 import yaml
 
 from stratopt_client import InvalidInput
-from stratopt_client.plain import OPTIMIZATION_FIELDS, approval_request, optimization_request
+from stratopt_client.plain import OPTIMIZATION_FIELDS, approval_request, hint_for, optimization_request
 from stratopt_server.domain.decisions import CriterionValue
 from stratopt_server.domain.errors import Violations
+from stratopt_server.relay.shapes import violations_of
 from stratopt_server.usecases.requests import OptimizationRequest
 from stratopt_server.usecases.routes import Pick, Route, StrategyPlan
 from stratopt_server.wire.optimizations import optimization_from_proto
@@ -157,11 +157,10 @@ def _search(document: Mapping[str, Any], found: Violations) -> OptimizationReque
     try:
         request = optimization_request({**fields, "symbol": "ANY/ANY"})
     except InvalidInput as wrong:
-        _note_shape(wrong, found)
+        found.extend(violations_of(wrong))
         return None
     search = optimization_from_proto(request)
-    for fault in search.faults:
-        found.add(fault.field, fault.reason, fault.message)
+    found.extend(search.faults)
     return search
 
 
@@ -170,14 +169,9 @@ def _criteria(document: Mapping[str, Any], found: Violations) -> Mapping[str, Cr
     try:
         request = approval_request(fields)
     except InvalidInput as wrong:
-        _note_shape(wrong, found)
+        found.extend(violations_of(wrong))
         return {}
     return criteria_from_proto(request.approval_criteria, found)
-
-
-def _note_shape(wrong: InvalidInput, found: Violations) -> None:
-    for shape in wrong.violations:
-        found.add(shape.field, shape.reason, shape.description)
 
 
 def _pick(value: object, violations: Violations) -> Pick | None:
@@ -233,6 +227,5 @@ def _note_unknown(
 ) -> None:
     for name in document:
         if name not in names:
-            close = difflib.get_close_matches(str(name), names, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
-            violations.add(f"{at}.{name}".lstrip("."), "UNKNOWN_FIELD", f"no such field; {hint}")
+            path = f"{at}.{name}".lstrip(".")
+            violations.add(path, "UNKNOWN_FIELD", f"no such field; {hint_for(name, names)}")
