@@ -13,7 +13,7 @@ import zmq.asyncio
 from stratopt_client import InvalidInput
 from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.errors import Code, Exhausted, NotFound, RequestRefused, StratoptError, Violations
-from stratopt_server.relay.life import Life
+from stratopt_server.relay.life import Life, together
 from stratopt_server.relay.refusals import log_refusals
 from stratopt_server.relay.shapes import violations_of
 from stratopt_server.relay.sockets import Sockets
@@ -66,17 +66,19 @@ class Answerer:
             self.address = socket.getsockopt_string(zmq.LAST_ENDPOINT)
             self.life.well(self.address)
             log.info("relay: answering requests on %s", self.address)
-            refusing = asyncio.create_task(log_refusals(socket, log))
             try:
-                while True:
-                    frames = await socket.recv_multipart()
-                    task = asyncio.create_task(self._answer(socket, frames[:-1], frames[-1]))
-                    self._running.add(task)
-                    task.add_done_callback(self._running.discard)
+                await together(log_refusals(socket, log, self._clock), self._take_requests(socket))
             finally:
                 self.address = None
-                for task in (refusing, *self._running):
+                for task in self._running:
                     task.cancel()
+
+    async def _take_requests(self, socket: zmq.asyncio.Socket) -> None:
+        while True:
+            frames = await socket.recv_multipart()
+            task = asyncio.create_task(self._answer(socket, frames[:-1], frames[-1]))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
 
     async def _answer(self, socket: zmq.asyncio.Socket, envelope: list[bytes], body: bytes) -> None:
         """Answer one request; a peer that is gone meanwhile hears nothing, and keeps nobody waiting."""

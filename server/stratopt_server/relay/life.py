@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 import zmq
 
@@ -77,3 +78,13 @@ class Life:
                 self._detail = None
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - it spreads load, no more
             pause = min(pause * 2, RETRY_SECONDS_MAX)
+
+
+async def together(*work: Coroutine[Any, Any, None]) -> None:
+    """Do all of it at once, until one part fails: the others end, and its fault is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for one in work:
+                group.create_task(one)
+    except BaseExceptionGroup as faults:
+        raise faults.exceptions[0] from None

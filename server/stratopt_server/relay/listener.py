@@ -8,7 +8,7 @@ import zmq
 import zmq.asyncio
 from zmq.utils.monitor import parse_monitor_message
 
-from stratopt_server.relay.life import RETRY_SECONDS_MAX, RETRY_SECONDS_MIN, Life
+from stratopt_server.relay.life import RETRY_SECONDS_MAX, RETRY_SECONDS_MIN, Life, together
 from stratopt_server.relay.sockets import Sockets
 from stratopt_server.usecases.threads import StorageThread
 
@@ -63,16 +63,12 @@ class Listener:
                     socket.subscribe(topic)
                 for address in self._addresses:
                     socket.connect(address)
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._follow_connections(monitor))
-                    group.create_task(self._hear(socket))
-            except BaseExceptionGroup as faults:
-                raise faults.exceptions[0] from None
+                await together(self._follow_connections(monitor), self._hear(socket))
             finally:
                 socket.disable_monitor()
 
     async def _hear(self, socket: zmq.asyncio.Socket) -> None:
-        # Read without asyncio while there is something to read: a flood is over ten times as fast.
+        # Without asyncio while there is something to read: it would make a future of every message.
         plain: zmq.Socket[bytes] = zmq.Socket.shadow(socket.underlying)
         while True:
             await socket.poll()

@@ -17,7 +17,7 @@ import zmq.asyncio
 
 from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.packages import PackageStore, ParameterPackage, Place, RevocationStore
-from stratopt_server.relay.life import Life
+from stratopt_server.relay.life import Life, together
 from stratopt_server.relay.message import (
     HEARTBEAT_TOPIC,
     PACKAGES_TOPIC,
@@ -100,12 +100,9 @@ class Publisher:
                 self.life.well(self.address)
                 log.info("relay: publishing on %s", self.address)
                 await asyncio.sleep(SETTLE_SECONDS)
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(log_refusals(socket, log))
-                    group.create_task(self._tell_of_jobs(out))
-                    group.create_task(self._drain_for_ever(out))
-            except BaseExceptionGroup as faults:
-                raise faults.exceptions[0] from None
+                await together(
+                    log_refusals(socket, log, self._clock), self._tell_of_jobs(out), self._drain_for_ever(out)
+                )
             finally:
                 self.address = None
 

@@ -24,7 +24,7 @@ class SqlDeadLetterStore:
         """Store them, in order; of all that are stored only the newest `kept_max` stay."""
         rows = self._rows
         with self._database.atomic():
-            # By hundreds: a flood costs a fraction of what it would row by row.
+            # By hundreds: each statement has its price, and a flood has many rows.
             for first in range(0, len(letters), INSERTED_AT_A_TIME):
                 rows.insert_many(map(_columns, letters[first : first + INSERTED_AT_A_TIME])).execute()
             surplus = rows.select(rows.id).order_by(rows.created_at.desc(), rows.id.desc()).offset(kept_max)
