@@ -171,9 +171,7 @@ class House:
         self._watching = Watching(self._jobs, storage.jobs, hub, thread, beat_seconds=beat)
         self.runner = self._make_runner(storage, hub, clock)
         self._replays = Replays(storage.packages, storage.revocations, clock)
-        self._pipelines = Pipelines(
-            storage, clock, repeats, hub=hub, thread=thread, beat_seconds=settings.watch_heartbeat_seconds
-        )
+        self._pipelines = Pipelines(storage, clock, repeats, hub=hub, thread=thread, beat_seconds=beat)
         self.pipeline_runner = self._make_pipeline_runner(storage, hub, clock)
         self._outside = Outside(settings, storage, self._desk, thread=thread, clock=clock, ids=ids)
         self.servicers = self._make_servicers(storage, clock)

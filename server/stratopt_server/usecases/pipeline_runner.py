@@ -14,16 +14,15 @@ from stratopt_server.domain.errors import Code, StratoptError
 from stratopt_server.domain.jobs import Failure, JobStatus
 from stratopt_server.domain.pipelines import Pipeline, PipelineStep, StrategyRun
 from stratopt_server.domain.ports import LeaseLost, Storage
+from stratopt_server.usecases.going_on import going_on
 from stratopt_server.usecases.hub import Hub
 from stratopt_server.usecases.pipeline_steps import Stage, Steps
 from stratopt_server.usecases.routes import StrategyPlan
+from stratopt_server.usecases.runner import HEARTBEATS_A_LEASE, POLL_SECONDS
 from stratopt_server.usecases.threads import StorageThread
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 1.0
-"""The queue is looked at this often even without news: another server may have added a pipeline."""
-HEARTBEATS_A_LEASE = 3
 RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 1.0, 30.0
 FAULTS_MAX = 5
 """Unforeseen faults of one step in a row after which the strategy is given up."""
@@ -102,15 +101,13 @@ class PipelineRunner:
     async def _take(self) -> None:
         while True:
             self._news.clear()
-            try:
+            with going_on(log, "the queue of pipelines could not be read"):
                 while self.running < self._running_max and (pipeline := await self._claim()) is not None:
                     if pipeline.id in self._tasks:
                         continue  # this process slept longer than its lease
                     task = asyncio.create_task(self._see_through(pipeline), name=pipeline.id)
                     self._tasks[pipeline.id] = task
                     task.add_done_callback(partial(self._finished, pipeline.id))
-            except Exception:
-                log.exception("the queue of pipelines could not be read")
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._news.wait()
@@ -128,11 +125,9 @@ class PipelineRunner:
 
     async def _keep_leases(self) -> None:
         while True:
-            try:
+            with going_on(log, "the leases of pipelines could not be kept"):
                 until = self._clock.now() + self._lease
                 await self._thread.run(self._storage.pipelines.renew, self._owner, lease_until=until)
-            except Exception:
-                log.exception("the leases of pipelines could not be kept")
             await asyncio.sleep(self._lease.total_seconds() / HEARTBEATS_A_LEASE)
 
     async def _see_through(self, pipeline: Pipeline) -> None:

@@ -24,6 +24,7 @@ from stratopt_server.usecases.hub import Hub
 from stratopt_server.usecases.idempotency import Repeats
 from stratopt_server.usecases.jobs import Jobs
 from stratopt_server.usecases.optimizations import Optimizations
+from stratopt_server.usecases.pipelines import job_of
 from stratopt_server.usecases.requests import BacktestRequest, Call, OptimizationRequest
 from stratopt_server.usecases.routes import Pick, StrategyPlan
 from stratopt_server.usecases.runner import Runner
@@ -135,11 +136,8 @@ class Steps:
             search = search_of(stage.plan, stage.pipeline.opportunity)
             job = await self._thread.run(self._optimizations.start, search, stage.call("optimize"))
             run = replace(run, optimization_id=job.id)
-            await stage.save(run)
-            self._runner.wake()
-        else:
-            job = await self._thread.run(self._jobs.get, JobKind.OPTIMIZATION, run.optimization_id)
-        ended = await self._wait(stage, job)
+            await self._begun(stage, run)
+        ended = await self._ended(stage, run)
         if ended.status is not JobStatus.SUCCEEDED:
             return _failed(run, ended)
         if _pick(stage.plan.pick, ended) is None:
@@ -151,14 +149,16 @@ class Steps:
         if run.backtest_id is None:
             job = await self._start_backtest(stage)
             run = replace(run, backtest_id=job.id)
-            await stage.save(run)
-            self._runner.wake()
-        else:
-            job = await self._thread.run(self._jobs.get, JobKind.BACKTEST, run.backtest_id)
-        ended = await self._wait(stage, job)
+            await self._begun(stage, run)
+        ended = await self._ended(stage, run)
         if ended.status is not JobStatus.SUCCEEDED:
             return _failed(run, ended)
         return replace(run, step=PipelineStep.APPROVE)
+
+    async def _begun(self, stage: Stage, run: StrategyRun) -> None:
+        """Store which job was started, and have it looked for."""
+        await stage.save(run)
+        self._runner.wake()
 
     async def _start_backtest(self, stage: Stage) -> Job:
         assert stage.run.optimization_id is not None, "the step before had one"
@@ -202,9 +202,11 @@ class Steps:
             await asyncio.sleep(PUBLISHED_POLL_SECONDS)
         return replace(run, step=PipelineStep.DONE)
 
-    async def _wait(self, stage: Stage, job: Job) -> Job:
-        """Follow a job to its end, telling who follows the pipeline."""
-        events = self._watching.watch(job.kind, job.id, after_sequence=0)
+    async def _ended(self, stage: Stage, run: StrategyRun) -> Job:
+        """Follow the job that the strategy waits for to its end, telling who follows the pipeline."""
+        waits_for = job_of(run)
+        assert waits_for is not None, "a job was started"
+        events = self._watching.watch(*waits_for, after_sequence=0)
         async with aclosing(events):  # type: ignore[type-var]  # an async generator, typed as what it yields
             async for watched in events:
                 if isinstance(watched.event, Job):

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from stratopt_server.domain.clock import Clock
-from stratopt_server.domain.errors import NotFound, Unavailable, Violations, WrongStatus
+from stratopt_server.domain.errors import NotFound, Unavailable, WrongStatus
 from stratopt_server.domain.jobs import JobKind, JobStatus, Progress
 from stratopt_server.domain.paging import Page
 from stratopt_server.domain.pipelines import Pipeline, PipelineFilter, PipelineStep, StrategyRun
@@ -14,10 +14,7 @@ from stratopt_server.usecases.hub import Hub
 from stratopt_server.usecases.idempotency import Repeats
 from stratopt_server.usecases.requests import Call
 from stratopt_server.usecases.threads import StorageThread
-from stratopt_server.usecases.watching import Beat
-
-POLL_SECONDS = 1.0
-"""Rows are looked at this often even without news: another server may run the pipeline."""
+from stratopt_server.usecases.watching import POLL_SECONDS, Beat, check_after_sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +103,7 @@ class Pipelines:
 
     async def watch(self, pipeline_id: str, *, after_sequence: int) -> AsyncIterator[WatchedPipeline]:
         """Yield a snapshot, then one at each change, progress between them, up to the final status."""
-        if after_sequence < 0:
-            violations = Violations()
-            violations.add("after_sequence", "OUT_OF_RANGE", f"at least 0, not {after_sequence}")
-            violations.refuse_if_any()
+        check_after_sequence(after_sequence)
         with self._hub.listening(pipeline_id) as news:
             seen = await self._thread.run(self.view, pipeline_id)
             yield WatchedPipeline(seen.pipeline.sequence, seen)

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
@@ -12,6 +12,7 @@ from typing import Protocol
 from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.jobs import Failure, Job, JobKind, JobStatus
 from stratopt_server.domain.ports import LeaseLost, Storage
+from stratopt_server.usecases.going_on import going_on
 from stratopt_server.usecases.hub import Hub
 from stratopt_server.usecases.threads import StorageThread
 
@@ -139,7 +140,7 @@ class Runner:
     async def _take_jobs(self) -> None:
         while True:
             self._news.clear()
-            with _going_on("the queue could not be read"):
+            with going_on(log, "the queue could not be read"):
                 while len(self._tasks) < self._running_max and (job := await self._claim()) is not None:
                     task = asyncio.create_task(self._see_through(job), name=job.id)
                     self._tasks[_run_of(job)] = task
@@ -165,12 +166,12 @@ class Runner:
         log.info("job %s: attempt %d", job.id, job.attempt)
         self._hub.notify(job.id)
         failure: Failure | None = NOT_STARTED
-        with suppress(asyncio.CancelledError), _going_on(f"job {job.id} could not be run"):
+        with suppress(asyncio.CancelledError), going_on(log, f"job {job.id} could not be run"):
             failure = await self._run(job)
         await self._settle_surely(job, failure)
         self._released.discard(_run_of(job))
         self._hub.notify(job.id)
-        with _going_on(f"nothing could be learned from job {job.id}"):
+        with going_on(log, f"nothing could be learned from job {job.id}"):
             await self._thread.run(self._learn, job)
 
     async def _run(self, job: Job) -> Failure | None:
@@ -187,7 +188,7 @@ class Runner:
     async def _settle_surely(self, job: Job, failure: Failure | None) -> None:
         """Settle the job, however often the database does not take it: its lease is ours while we live."""
         while True:
-            with _going_on(f"job {job.id} could not be settled"):
+            with going_on(log, f"job {job.id} could not be settled"):
                 with suppress(LeaseLost):  # it succeeded, or was cancelled meanwhile
                     await self._thread.run(self._settle, job, failure)
                 return
@@ -212,7 +213,7 @@ class Runner:
     async def _keep_leases(self) -> None:
         """Prolong our leases, and put back in the queue what a lost server left running."""
         while True:
-            with _going_on("the leases could not be kept"):
+            with going_on(log, "the leases could not be kept"):
                 for job_id in await self._thread.run(self._renew_and_take_back):
                     self._hub.notify(job_id)
                     self._news.set()
@@ -255,15 +256,6 @@ NOT_STARTED = Failure(
     reason="WORKER_NOT_STARTED",
     message="no process could be started for the job; the server's log has the details",
 )
-
-
-@contextmanager
-def _going_on(trouble: str) -> Iterator[None]:
-    """Log whatever is raised inside and go on: the queue outlives a fault of the database."""
-    try:
-        yield
-    except Exception:
-        log.exception(trouble)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

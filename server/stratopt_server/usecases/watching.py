@@ -70,10 +70,7 @@ class Watching:
 
         A reader that is slow misses only progress that was overwritten meanwhile: there is no queue.
         """
-        if after_sequence < 0:
-            violations = Violations()
-            violations.add("after_sequence", "OUT_OF_RANGE", f"at least 0, not {after_sequence}")
-            violations.refuse_if_any()
+        check_after_sequence(after_sequence)
         with self._hub.listening(job_id) as news:
             job = await self._thread.run(self._jobs.get, kind, job_id)
             sequence = min(after_sequence, job.last_sequence) or job.last_sequence
@@ -121,3 +118,11 @@ class Watching:
             else:
                 return True
         return False
+
+
+def check_after_sequence(after_sequence: int) -> None:
+    """Refuse to resume a watch before its beginning."""
+    if after_sequence < 0:
+        violations = Violations()
+        violations.add("after_sequence", "OUT_OF_RANGE", f"at least 0, not {after_sequence}")
+        violations.refuse_if_any()
