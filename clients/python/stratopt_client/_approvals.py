@@ -239,37 +239,37 @@ class Approvals:
         shape.refuse_if_any()
         return (await self._connection.call(self._stub.RevokeParameterPackage, request)).parameter_package
 
-    async def replay(
+    def replay(
         self, *, epoch: str = "", from_seq: int = 1, to_seq: int = 0
     ) -> AsyncGenerator[ParameterPackage]:
         """Yield packages by their places in the order of publication, up to the newest for `to_seq` 0.
 
         NotFound for an epoch that this database never had.
         """
-        while True:
-            request = ReplayParameterPackagesRequest(**_span(epoch, from_seq, to_seq))
-            response = await self._connection.call(self._stub.ReplayParameterPackages, request)
-            for package in response.parameter_packages:
-                yield package
-            if not response.parameter_packages:
-                return
-            epoch, from_seq = response.epoch, response.parameter_packages[-1].seq + 1
-            if from_seq > (to_seq or response.last_seq):
-                return
+        call, request = self._stub.ReplayParameterPackages, ReplayParameterPackagesRequest
+        return self._replayed(call, request, "parameter_packages", (epoch, from_seq, to_seq))
 
-    async def revocations(
+    def revocations(
         self, *, epoch: str = "", from_seq: int = 1, to_seq: int = 0
     ) -> AsyncGenerator[PackageRevocation]:
         """Yield revocations by their places, which are an order of their own, as `replay` does packages."""
+        call, request = self._stub.ReplayRevocations, ReplayRevocationsRequest
+        return self._replayed(call, request, "revocations", (epoch, from_seq, to_seq))
+
+    async def _replayed(
+        self, call: Any, request: Any, rows: str, span: tuple[object, object, object]
+    ) -> AsyncGenerator[Any]:
+        """Yield the rows of answer after answer, each asked for behind the last row of the one before."""
+        epoch, first, last = _span(*span)
         while True:
-            request = ReplayRevocationsRequest(**_span(epoch, from_seq, to_seq))
-            response = await self._connection.call(self._stub.ReplayRevocations, request)
-            for revocation in response.revocations:
-                yield revocation
-            if not response.revocations:
+            response = await self._connection.call(call, request(epoch=epoch, from_seq=first, to_seq=last))
+            found = getattr(response, rows)
+            for row in found:
+                yield row
+            if not found:
                 return
-            epoch, from_seq = response.epoch, response.revocations[-1].seq + 1
-            if from_seq > (to_seq or response.last_seq):
+            epoch, first = response.epoch, found[-1].seq + 1
+            if first > (last or response.last_seq):
                 return
 
     async def signing_key(self) -> GetSigningKeyResponse:
@@ -277,15 +277,11 @@ class Approvals:
         return await self._connection.call(self._stub.GetSigningKey, GetSigningKeyRequest())
 
 
-def _span(epoch: object, from_seq: object, to_seq: object) -> Any:
+def _span(epoch: object, from_seq: object, to_seq: object) -> tuple[str, int, int]:
     shape = Shape()
-    span = {
-        "epoch": shape.text("epoch", epoch),
-        "from_seq": shape.whole("from_seq", from_seq),
-        "to_seq": shape.whole("to_seq", to_seq),
-    }
+    span = shape.text("epoch", epoch), shape.whole("from_seq", from_seq), shape.whole("to_seq", to_seq)
     shape.refuse_if_any()
-    return span
+    return span[0], span[1] or 0, span[2] or 0
 
 
 def approve_request(

@@ -20,10 +20,11 @@ from stratopt_client.plain import (
     text_fields,
     to_dict,
 )
-from stratopt_server.domain.errors import Code, NotFound, StratoptError
+from stratopt_server.domain.errors import Code, StratoptError
 from stratopt_server.domain.packages import PackageStore, ParameterPackage
 from stratopt_server.relay.answerer import Method
 from stratopt_server.relay.message import package_document, revocation_document
+from stratopt_server.usecases.packaging import found_package
 from stratopt_server.usecases.replays import Replays
 from stratopt_server.usecases.threads import StorageThread
 
@@ -65,9 +66,7 @@ class PackageMethods:
     async def get(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return one package; params: package_id."""
         package_id = text_fields(params, "package_id")["package_id"]
-        package = await self._thread.run(self._packages.get, package_id)
-        if package is None:
-            raise NotFound("package", package_id)
+        package = await self._thread.run(found_package, self._packages, package_id)
         if not package.approved:
             raise StratoptError(
                 f"{package_id} is a draft that waits for a person's word: nothing of it is signed",

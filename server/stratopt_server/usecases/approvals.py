@@ -22,7 +22,7 @@ from stratopt_server.domain.runs import BacktestSpec, OptimizationSpec
 from stratopt_server.usecases.grounds import same_ground, same_market
 from stratopt_server.usecases.idempotency import Repeats
 from stratopt_server.usecases.jobs import Jobs
-from stratopt_server.usecases.packaging import Packaging
+from stratopt_server.usecases.packaging import Packaging, found_package
 from stratopt_server.usecases.policies import Policies
 from stratopt_server.usecases.requests import Call
 from stratopt_server.usecases.seals import OnStage, ReadSeal, SealedHoldouts, SealOpener, dataset_of, nobody
@@ -186,10 +186,7 @@ class Approvals:
 
     def package(self, package_id: str) -> ParameterPackage:
         """Return it; raises NotFound."""
-        package = self._storage.packages.get(package_id)
-        if package is None:
-            raise NotFound("package", package_id)
-        return package
+        return found_package(self._storage.packages, package_id)
 
     def packages(self, page: Page, wanted: PackageFilter) -> list[ParameterPackage]:
         """Return a page of the packages that match, newest first."""

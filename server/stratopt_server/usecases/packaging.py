@@ -7,11 +7,20 @@ from stratopt_server.decisions.package import PackageFacts, describe
 from stratopt_server.decisions.recipe import canonical
 from stratopt_server.decisions.signing import SigningKey
 from stratopt_server.domain.decisions import Decision
+from stratopt_server.domain.errors import NotFound
 from stratopt_server.domain.jobs import BacktestResult, Job
-from stratopt_server.domain.packages import ParameterPackage
+from stratopt_server.domain.packages import PackageStore, ParameterPackage
 from stratopt_server.domain.ports import Storage
 from stratopt_server.domain.runs import BacktestSpec
 from stratopt_server.strategies.catalog import Catalog
+
+
+def found_package(packages: PackageStore, package_id: str) -> ParameterPackage:
+    """Return a package; raises NotFound."""
+    package = packages.get(package_id)
+    if package is None:
+        raise NotFound("package", package_id)
+    return package
 
 
 class Packaging:

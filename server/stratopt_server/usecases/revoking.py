@@ -6,10 +6,11 @@ from stratopt_server.decisions.package import describe_revocation
 from stratopt_server.decisions.recipe import canonical
 from stratopt_server.decisions.signing import SigningKey
 from stratopt_server.domain.clock import Clock
-from stratopt_server.domain.errors import Code, NotFound, Violations
+from stratopt_server.domain.errors import Code, Violations
 from stratopt_server.domain.packages import ParameterPackage, Revocation
 from stratopt_server.domain.ports import Storage
 from stratopt_server.usecases.idempotency import Repeats
+from stratopt_server.usecases.packaging import found_package
 from stratopt_server.usecases.requests import Call
 
 REASON_LENGTH_MAX, REVOKED_BY_LENGTH_MAX = 2_000, 100
@@ -41,7 +42,7 @@ class Revoking:
         _check(wanted)
         with self._storage.transaction():
             self._repeats.resource_of(call)
-            package = self._package(wanted.package_id)
+            package = found_package(self._storage.packages, wanted.package_id)
             if not package.approved:
                 violations = Violations()
                 violations.add(
@@ -55,7 +56,7 @@ class Revoking:
             if package.revocation is None:
                 self._add(package, wanted)
             self._repeats.remember(call, package.id)
-            return self._package(package.id)
+            return found_package(self._storage.packages, package.id)
 
     def _add(self, package: ParameterPackage, wanted: RevocationRequest) -> None:
         now = self._clock.now()
@@ -76,12 +77,6 @@ class Revoking:
                 created_at=now,
             )
         )
-
-    def _package(self, package_id: str) -> ParameterPackage:
-        package = self._storage.packages.get(package_id)
-        if package is None:
-            raise NotFound("package", package_id)
-        return package
 
 
 def _check(wanted: RevocationRequest) -> None:
