@@ -18,7 +18,8 @@ from storage_tools import WAIT_SECONDS, at_once, select
 from stratopt_server.domain.jobs import JobKind, JobStatus
 from stratopt_server.domain.paging import Page
 from stratopt_server.domain.ports import LeaseLost
-from stratopt_server.storage.database import UnsupportedDatabase, connect, migrate
+from stratopt_server.storage.database import connect, migrate
+from stratopt_server.storage.dialect import UnsupportedDatabase
 from stratopt_server.storage.sql import SqlStorage
 
 WRITER_SECONDS = 0.2
@@ -243,8 +244,8 @@ def test_processes_migrate_at_once(path: Path) -> None:
 
 def test_unknown_database() -> None:
     """Another kind of database is refused by its kind; the rest of its address is not told."""
-    with pytest.raises(UnsupportedDatabase, match="postgresql") as caught:
-        SqlStorage.open("postgresql://user:secret@host/stratopt")
+    with pytest.raises(UnsupportedDatabase, match="mysql") as caught:
+        SqlStorage.open("mysql://user:secret@host/stratopt")
     assert "secret" not in str(caught.value)
 
 

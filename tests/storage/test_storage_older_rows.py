@@ -38,7 +38,7 @@ from stratopt_server.domain.ports import TrialFilter
 from stratopt_server.domain.runs import Algorithm, Costs, OptimizationSpec, RunTerms, Scenario
 from stratopt_server.domain.validation import Span, Split, Validation, ValidationMethod
 from stratopt_server.storage.codec import from_json, to_json
-from stratopt_server.storage.database import _migrations, _statements, connect
+from stratopt_server.storage.database import _statements, connect, migrations
 from stratopt_server.storage.sql import SqlStorage
 
 NOT_KNOWN_THEN = {
@@ -139,7 +139,7 @@ def before_search(path: Path) -> Iterator[peewee.Database]:
     """A database that has had the migrations before there were goals, windows and batches."""
     with closing(connect(f"sqlite:///{path}")) as database:
         database.execute_sql("CREATE TABLE schema_migrations (name VARCHAR(100), applied_at TIMESTAMP)")
-        for name, script in _migrations()[:3]:
+        for name, script in migrations()[:3]:
             for statement in _statements(Template(script).substitute(blob="BLOB")):
                 database.execute_sql(statement)
             database.execute_sql("INSERT INTO schema_migrations VALUES (?, '2024-01-01')", (name,))

@@ -538,8 +538,13 @@ class Storage(Protocol):
         """Answered calls."""
         ...
 
-    def transaction(self) -> AbstractContextManager[object]:
-        """Everything inside is stored together or not at all; may be nested."""
+    def transaction(self, *, alone: bool = True) -> AbstractContextManager[object]:
+        """Everything inside is stored together or not at all; may be nested.
+
+        One that is alone waits for every other one that is, so that nothing it has read is changed by them
+        before it ends. Else only what the stores say that they lock is safe from others: enough for what
+        concerns a single job.
+        """
         ...
 
     def counts(self) -> Counts:

@@ -39,7 +39,7 @@ def run_backtest(context: JobContext, spec: BacktestSpec) -> None:
     entry = TrialDigests(spec.scenario).measured(spec.params, measured.blocks[0], measured.daily[0])
     now = context.clock.now()
     job = context.job
-    with context.storage.transaction():
+    with context.storage.transaction(alone=False):
         context.storage.jobs.record(job.id, job.attempt, progress=done)
         context.storage.reports.add(job, result, html, now=now)
         context.storage.ledger.add(LedgerKey.of(spec.scenario), [entry])

@@ -6,7 +6,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from stratopt_server.domain.errors import RequestRefused, StratoptError
+from stratopt_server.domain.errors import RequestRefused, StratoptError, Unavailable
 from stratopt_server.domain.ports import LeaseLost
 from stratopt_server.jobs.channel import Channel, JobFailure
 from stratopt_server.jobs.messages import (
@@ -15,6 +15,7 @@ from stratopt_server.jobs.messages import (
     Failed,
     GatherEvidence,
     ImportFile,
+    Interrupted,
     OpenSeal,
     Refused,
     Reproduce,
@@ -47,6 +48,8 @@ def _run(task: Task, channel: Channel) -> int:
         channel.send(Done(_do(task, channel)))
     except LeaseLost:
         return 0  # cancelled, or another server's now: what was found is not ours to store
+    except Unavailable as trouble:
+        channel.send(Interrupted(reason=trouble.reason, message=trouble.message))
     except RequestRefused as refusal:
         channel.send(Refused(refusal.violations))
     except (JobFailure, StratoptError) as failure:

@@ -75,7 +75,7 @@ class Journal:
             count=len(candidates),
             candidates=tuple(candidates),
         )
-        with self._storage.transaction():
+        with self._storage.transaction(alone=False):
             self._storage.jobs.hold(self._job.id, self._job.attempt)
             self._storage.trials.propose(self._job.id, batch)
         self._proposed += 1
@@ -90,7 +90,7 @@ class Journal:
         self._told += 1
         moment = time.monotonic()
         announce = moment - self._announced >= ANNOUNCE_SECONDS
-        with self._storage.transaction():
+        with self._storage.transaction(alone=False):
             self._storage.jobs.record(
                 self._job.id,
                 self._job.attempt,

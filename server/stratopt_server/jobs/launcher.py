@@ -21,6 +21,7 @@ from stratopt_server.jobs.messages import (
     Failed,
     GatherEvidence,
     ImportFile,
+    Interrupted,
     OpenSeal,
     Refused,
     Reproduce,
@@ -34,7 +35,7 @@ from stratopt_server.market.importing import Imported
 from stratopt_server.settings import Settings
 from stratopt_server.storage.codec import from_json, to_json
 from stratopt_server.usecases.requests import ImportRequest
-from stratopt_server.usecases.runner import killed
+from stratopt_server.usecases.runner import interrupted, killed
 from stratopt_server.usecases.seals import OnStage, nobody
 
 
@@ -60,6 +61,8 @@ class JobAttempt:
                 return Failure(reason=reason, message=message, metadata=metadata)
             case Refused(violations=violations):
                 return Failure(reason=violations[0].reason, message=violations[0].message)
+            case Interrupted(reason=reason, message=message):
+                return interrupted(reason, message)
             case Done():
                 return None
         if ended.signal is not None:
@@ -211,6 +214,8 @@ async def _result(template: Template, task: Task, *, on_stage: OnStage = nobody)
                     raise RequestRefused(violations)
                 case Failed(reason=reason, message=text, metadata=facts):
                     raise Unavailable(text, reason=reason, facts=facts)
+                case Interrupted(reason=reason, message=text):
+                    raise Unavailable(text, reason=reason)
         raise _crashed(await worker.ended())
     finally:
         worker.kill()

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from stratopt_server.domain.errors import Violation
 from stratopt_server.domain.jobs import JobKind
@@ -154,6 +154,14 @@ class Failed:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupted:
+    """Job process to server: what it needs is away; begun again later, the task may go well."""
+
+    reason: str
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """Job process to server: the input is at fault."""
@@ -168,11 +176,9 @@ class Done:
     result: Any = None
 
 
-FromJob = Changed | Stage | Failed | Refused | Done
+FromJob = Changed | Stage | Failed | Interrupted | Refused | Done
 
-_KINDS: dict[str, Any] = {
-    kind.__name__: kind for kind in (Start, Kill, Ready, Exited, Changed, Stage, Failed, Refused, Done)
-}
+_KINDS: dict[str, Any] = {kind.__name__: kind for kind in get_args(ToTemplate | ToServer | FromJob)}
 
 
 def encode(message: ToTemplate | ToServer | FromJob) -> bytes:

@@ -132,7 +132,7 @@ class Optimizing:
         )
         self._journal.stage = "done"
         storage, job = self._context.storage, self._context.job
-        with storage.transaction():
+        with storage.transaction(alone=False):
             storage.jobs.record(job.id, job.attempt, progress=self._journal.progress())
             storage.jobs.finish(
                 job.id,

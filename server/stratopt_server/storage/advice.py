@@ -1,16 +1,15 @@
 """Advice in a database."""
 
-import peewee
-
 from stratopt_server.domain.advice import Advice
 from stratopt_server.storage.codec import from_json, to_json
+from stratopt_server.storage.dialect import Database
 from stratopt_server.storage.models import AdviceRow, bound
 
 
 class SqlAdviceStore:
     """Advice that was given."""
 
-    def __init__(self, database: peewee.Database) -> None:
+    def __init__(self, database: Database) -> None:
         self._rows = bound(AdviceRow, database)
 
     def add(self, advice: Advice) -> None:

@@ -6,12 +6,14 @@ from typing import Any
 
 import peewee
 
+from stratopt_server.storage.dialect import Database
+
 VALUES_MAX = 1_000
 """Values in a statement: a database takes a bounded number, and more of them are not quicker."""
 
 
 def insert_rows(
-    database: peewee.Database, into: str, rows: Sequence[Sequence[Any]], *, on_conflict: str = ""
+    database: Database, into: str, rows: Sequence[Sequence[Any]], *, on_conflict: str = ""
 ) -> None:
     """Insert rows, all or none, into a table that is named with its columns.
 

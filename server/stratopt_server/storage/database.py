@@ -1,71 +1,51 @@
-"""Opens the database and brings its tables up to date."""
+"""Opens the database that a URL names, and brings its tables up to date."""
 
 import re
-import time
 from datetime import UTC, datetime
 from importlib.resources import files
-from pathlib import Path
 from string import Template
 
-import peewee
+from stratopt_server.storage.dialect import Database, UnsupportedDatabase
+from stratopt_server.storage.sqlite import SQLITE_URL, SqliteFile
 
-BUSY_TIMEOUT_SECONDS = 30
-"""How long a writer waits for another one before it gives up."""
-RETRY_SECONDS = 0.02
-SQLITE_URL = "sqlite:///"
+POSTGRES_URLS = ("postgresql://", "postgres://")
 
 
-class DatabaseUnusable(RuntimeError):
-    """The database is there, and cannot be opened."""
+def connect(url: str) -> Database:
+    """Open `sqlite:///PATH` or `postgresql://...`; raises DatabaseUnusable or UnsupportedDatabase."""
+    if url.startswith(SQLITE_URL):
+        return SqliteFile.open(url)
+    if url.startswith(POSTGRES_URLS):
+        # Imported here: the driver takes 0.1 s, and is not installed where only SQLite is used.
+        from stratopt_server.storage.postgres import PostgresServer  # noqa: PLC0415
 
-
-class UnsupportedDatabase(ValueError):
-    """The URL names a database that this build does not speak."""
-
-
-def connect(url: str) -> peewee.Database:
-    """Open `sqlite:///PATH` and bring its tables up to date."""
-    if not url.startswith(SQLITE_URL):
-        raise UnsupportedDatabase(f"database_url must begin with {SQLITE_URL}, not {url.partition(':')[0]!r}")
-    path = Path(url.removeprefix(SQLITE_URL))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    database = peewee.SqliteDatabase(
-        str(path),
-        pragmas={"journal_mode": "wal", "foreign_keys": 1, "synchronous": "normal"},
-        timeout=BUSY_TIMEOUT_SECONDS,
-        lock_type="IMMEDIATE",  # a transaction that will write queues at its start, never half-way
+        return PostgresServer.open(url)
+    raise UnsupportedDatabase(
+        f"database_url must begin with {SQLITE_URL} or {POSTGRES_URLS[0]}, not {url.partition(':')[0]!r}"
     )
-    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
-    while True:
-        try:
-            database.connect()
-        except (peewee.DatabaseError, peewee.InterfaceError) as error:
-            # Turning WAL on does not wait for another writer by itself.
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise DatabaseUnusable(f"{path} cannot be opened as the database: {error}") from error
-            time.sleep(RETRY_SECONDS)
-        else:
-            return database
 
 
-def migrate(database: peewee.Database) -> None:
-    """Apply, in order and under the write lock, every migration that the database has not had."""
+def migrate(database: Database) -> None:
+    """Apply, in order and one server at a time, every migration that the database has not had."""
     with database.atomic():
+        database.be_alone()
         database.execute_sql(
             "CREATE TABLE IF NOT EXISTS schema_migrations ("
             "name VARCHAR(100) PRIMARY KEY, applied_at TIMESTAMP NOT NULL)"
         )
-        applied = {row[0] for row in database.execute_sql("SELECT name FROM schema_migrations")}
-        for name, script in _migrations():
+        applied = {row[0] for row in database.execute_sql("SELECT name FROM schema_migrations").fetchall()}
+        for name, script in migrations():
             if name in applied:
                 continue
-            for statement in _statements(Template(script).substitute(blob="BLOB")):
+            for statement in _statements(Template(script).substitute(blob=database.blob)):
                 database.execute_sql(statement)
             now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
-            database.execute_sql("INSERT INTO schema_migrations VALUES (?, ?)", (name, now))
+            values = f"({database.param}, {database.param})"
+            database.execute_sql(f"INSERT INTO schema_migrations VALUES {values}", (name, now))  # noqa: S608
 
 
-def _migrations() -> list[tuple[str, str]]:
+def migrations() -> list[tuple[str, str]]:
+    """Return the name and the script of every migration there is, in order."""
     folder = files("stratopt_server.storage") / "migrations"
     scripts = [entry for entry in folder.iterdir() if entry.name.endswith(".sql")]
     return sorted((script.name, script.read_text(encoding="utf-8")) for script in scripts)

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-import peewee
-
 from stratopt_server.domain.opportunities import Cause, Channel, DeadLetter
 from stratopt_server.domain.paging import Page
+from stratopt_server.storage.dialect import Database
 from stratopt_server.storage.models import DeadLetterRow, bound
 from stratopt_server.storage.stores import newest_first
 
@@ -16,7 +15,7 @@ INSERTED_AT_A_TIME = 100
 class SqlDeadLetterStore:
     """The newest messages that could not be used."""
 
-    def __init__(self, database: peewee.Database) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._rows = bound(DeadLetterRow, database)
 

@@ -1,11 +1,10 @@
 """Decisions in a database."""
 
-import peewee
-
 from stratopt_server.domain.decisions import Decision
 from stratopt_server.domain.paging import Page
 from stratopt_server.domain.ports import DecisionFilter
 from stratopt_server.storage.codec import from_json, to_json
+from stratopt_server.storage.dialect import Database
 from stratopt_server.storage.models import DecisionRow, bound
 from stratopt_server.storage.stores import newest_first
 
@@ -13,7 +12,7 @@ from stratopt_server.storage.stores import newest_first
 class SqlDecisionStore:
     """Decisions by id."""
 
-    def __init__(self, database: peewee.Database) -> None:
+    def __init__(self, database: Database) -> None:
         self._rows = bound(DecisionRow, database)
 
     def put(self, decision: Decision) -> None:

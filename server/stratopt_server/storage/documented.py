@@ -3,20 +3,19 @@
 from datetime import datetime
 from typing import Any
 
-import peewee
-
 from stratopt_server.domain.goals import Objective
 from stratopt_server.domain.jobs import Job, JobStatus, OptimizationResult, Progress
 from stratopt_server.domain.parameters import ParameterRange
 from stratopt_server.domain.runs import OptimizationSpec
 from stratopt_server.storage.codec import from_json, to_json
+from stratopt_server.storage.dialect import Database
 from stratopt_server.storage.models import JobRow, OptimizationResultRow, OptimizationTaskRow, bound
 
 
 class DocumentedSearches:
     """Tasks and results: a task for each optimization, a result for each that has succeeded."""
 
-    def __init__(self, database: peewee.Database) -> None:
+    def __init__(self, database: Database) -> None:
         self._tasks = bound(OptimizationTaskRow, database)
         self._results = bound(OptimizationResultRow, database)
 

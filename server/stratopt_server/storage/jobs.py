@@ -5,8 +5,6 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
-import peewee
-
 from stratopt_server.domain.jobs import (
     BacktestResult,
     Event,
@@ -32,6 +30,7 @@ from stratopt_server.storage.codec import (
     event_to_json,
     to_json,
 )
+from stratopt_server.storage.dialect import Database
 from stratopt_server.storage.documented import DocumentedSearches
 from stratopt_server.storage.job_rows import asked_columns, job_columns, job_of
 from stratopt_server.storage.models import JobEventRow, JobRow, UtcField, bound
@@ -51,7 +50,7 @@ MOMENT = UtcField()
 class SqlJobStore:
     """Jobs, their leases and their events."""
 
-    def __init__(self, database: peewee.Database) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._jobs = bound(JobRow, database)
         self._events = bound(JobEventRow, database)
@@ -108,15 +107,15 @@ class SqlJobStore:
     ) -> Job | None:
         """Turn a pending job of those kinds into a running one of this owner, if one waits."""
         with self._database.atomic():
-            waiting = (job for job in self.queue() if job.status is JobStatus.PENDING)
-            first = next((job for job in waiting if job.kind in kinds), None)
-            if first is None:
-                return None
-            row = self._found(first.id, JobStatus.PENDING)
-            row.attempt += 1
-            row.started_at = now
-            row.lease_owner, row.lease_until = owner, lease_until
-            return self._turn(row, JobStatus.RUNNING)
+            waiting = [job for job in self.queue() if job.status is JobStatus.PENDING]
+            for job in waiting:
+                row = self._locked(job.id, skip=True) if job.kind in kinds else None
+                if row is not None and row.status == JobStatus.PENDING.value:
+                    row.attempt += 1
+                    row.started_at = now
+                    row.lease_owner, row.lease_until = owner, lease_until
+                    return self._turn(row, JobStatus.RUNNING)
+            return None
 
     def renew(self, owner: str, *, lease_until: datetime) -> None:
         """Prolong every lease the owner holds."""
@@ -226,13 +225,21 @@ class SqlJobStore:
         return {caller: moment for caller, moment in moments.items() if moment is not None}
 
     def _found(self, job_id: str, *statuses: JobStatus) -> JobRow:
-        """Return the job's row if its status is one of those, without what most writes leave as it is."""
+        """Lock the job's row and return it if its status is one of those; raises LeaseLost if it is not."""
+        row = self._locked(job_id)
+        if row is None or JobStatus(row.status) not in statuses:
+            raise LeaseLost(job_id)
+        return row
+
+    def _locked(self, job_id: str, *, skip: bool = False) -> JobRow | None:
+        """Lock the job's row and return it, without what most writes leave as it is; None if there is none.
+
+        With `skip` also None if another transaction holds it.
+        """
         rows = self._jobs
         columns = (rows.id, rows.kind, rows.status, rows.progress, rows.attempt, rows.losses)
         query = rows.select(*columns, rows.last_sequence, rows.completed_at).where(rows.id == job_id)
-        row: JobRow | None = query.first()
-        if row is None or JobStatus(row.status) not in statuses:
-            raise LeaseLost(job_id)
+        row: JobRow | None = self._database.locked(query, skip=skip).first()
         return row
 
     def _running(self, job_id: str, attempt: int) -> JobRow:

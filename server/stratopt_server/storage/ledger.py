@@ -8,6 +8,7 @@ import peewee
 
 from stratopt_server.domain.ledger import LedgerKey, LedgerTrial, TrialTally, entered
 from stratopt_server.storage.bulk import insert_rows
+from stratopt_server.storage.dialect import Database
 from stratopt_server.storage.models import CodeLineageRow, LedgerMarketRow, LedgerTrialRow, bound
 
 INTO = "ledger_trials (market_id, digest, sharpe, stream)"
@@ -20,7 +21,7 @@ FIRST_SHARPE = (
 class SqlLedger:
     """Distinct trials by code lineage and market, of every job there was."""
 
-    def __init__(self, database: peewee.Database) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._lineages = bound(CodeLineageRow, database)
         self._markets = bound(LedgerMarketRow, database)
@@ -35,7 +36,8 @@ class SqlLedger:
         """Count these trials; those that were counted before change nothing, but for a first Sharpe ratio."""
         # One statement may not meet a row twice.
         once = entered({}, trials).values()
-        rows = [(trial.digest, trial.sharpe, trial.stream) for trial in once]
+        # In one order, so that two who store some of the same never wait for each other.
+        rows = sorted((trial.digest, trial.sharpe, trial.stream) for trial in once)
         with self._database.atomic():
             market = self._add_market(self._add_lineage(key.code_hash, key.code_hash), key)
             insert_rows(self._database, INTO, [(market, *row) for row in rows], on_conflict=FIRST_SHARPE)

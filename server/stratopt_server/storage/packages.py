@@ -20,6 +20,7 @@ from stratopt_server.domain.packages import (
 )
 from stratopt_server.domain.paging import Page
 from stratopt_server.storage.codec import from_json, to_json
+from stratopt_server.storage.dialect import Database
 from stratopt_server.storage.models import EpochRow, OutboxRow, ParameterPackageRow, RevocationRow, bound
 from stratopt_server.storage.stores import newest_first
 
@@ -40,7 +41,7 @@ class PackageDocument:
 class Epoch:
     """The life of this database."""
 
-    def __init__(self, database: peewee.Database) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._epochs = bound(EpochRow, database)
 
@@ -49,9 +50,17 @@ class Epoch:
         with self._database.atomic():
             row = self._epochs.select().first()
             if row is None:
+                self._database.be_alone()
+                row = self._epochs.select().first()
+            if row is None:
                 row = self._epochs.create(epoch=secrets.token_hex(8), created_at=now)
             epoch: str = row.epoch
             return epoch
+
+    def next(self, rows: Any, now: datetime) -> Place:
+        """Return the place behind the newest of an order."""
+        last = self.last(rows, now)
+        return Place(last.epoch, last.seq + 1)
 
     def last(self, rows: Any, now: datetime) -> Place:
         """Return the newest place of an order; seq 0 if it has none."""
@@ -62,7 +71,7 @@ class Epoch:
 class SqlPackageStore:
     """Parameter packages, and the order in which they go out."""
 
-    def __init__(self, database: peewee.Database) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._packages = bound(ParameterPackageRow, database)
         self._outbox = bound(OutboxRow, database)
@@ -71,8 +80,7 @@ class SqlPackageStore:
 
     def next_place(self, *, now: datetime) -> Place:
         """Return the place of the next package; use inside the transaction that adds it."""
-        last = self.last_place(now=now)
-        return Place(last.epoch, last.seq + 1)
+        return self._epoch.next(self._outbox, now)
 
     def last_place(self, *, now: datetime) -> Place:
         """Return the place of the newest package; seq 0 if there is none."""
@@ -116,7 +124,7 @@ class SqlPackageStore:
 
     def get(self, package_id: str) -> ParameterPackage | None:
         """Return it, or None if there is none of that id."""
-        found = self._read(self._joined().where(self._packages.id == package_id))
+        found = _packages(self._joined().where(self._packages.id == package_id))
         return found[0] if found else None
 
     def page(self, page: Page, wanted: PackageFilter) -> list[ParameterPackage]:
@@ -128,13 +136,13 @@ class SqlPackageStore:
                 query = query.where(getattr(self._packages, name) == value)
         if wanted.revoked is not None:
             query = query.where(self._revocations.seq.is_null(not wanted.revoked))
-        return self._read(newest_first(query, self._packages, page))
+        return _packages(newest_first(query, self._packages, page))
 
     def unpublished(self, limit: int) -> list[ParameterPackage]:
         """Return the packages not handed to the socket yet, in order of their places."""
         rows = self._outbox
         waiting = self._packages.approved & rows.published_at.is_null()
-        return self._read(self._joined().where(waiting).order_by(rows.created_at, rows.seq).limit(limit))
+        return _packages(self._joined().where(waiting).order_by(rows.created_at, rows.seq).limit(limit))
 
     def mark_published(self, package_ids: Sequence[str], *, now: datetime) -> None:
         """Note that packages were handed to the socket."""
@@ -147,7 +155,7 @@ class SqlPackageStore:
     def replay(self, span: Span, *, limit: int) -> list[ParameterPackage]:
         """Return up to `limit` packages at these places, in order, published or not."""
         rows = self._outbox
-        return self._read(_between(self._joined(), rows, span).order_by(rows.seq).limit(limit))
+        return _packages(_between(self._joined(), rows, span).order_by(rows.seq).limit(limit))
 
     def add_review(self, package_id: str, review: PackageReview) -> None:
         """Note what a review desk said of an approved package."""
@@ -169,22 +177,18 @@ class SqlPackageStore:
             revocations, peewee.JOIN.LEFT_OUTER, on=(revocations.package_id == packages.id), attr="revocation"
         )
 
-    def _read(self, query: Any) -> list[ParameterPackage]:
-        return [_package(row) for row in query]
-
 
 class SqlRevocationStore:
     """Revocations, and the order in which they go out."""
 
-    def __init__(self, database: peewee.Database) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._rows = bound(RevocationRow, database)
         self._epoch = Epoch(database)
 
     def next_place(self, *, now: datetime) -> Place:
         """Return the place of the next one; use inside the transaction that adds it."""
-        last = self.last_place(now=now)
-        return Place(last.epoch, last.seq + 1)
+        return self._epoch.next(self._rows, now)
 
     def last_place(self, *, now: datetime) -> Place:
         """Return the place of the newest; seq 0 if there is none."""
@@ -229,6 +233,10 @@ class SqlRevocationStore:
 def _between(query: Any, rows: Any, span: Span) -> Any:
     query = query.where((rows.epoch == span.epoch) & (rows.seq >= span.first))
     return query if span.last is None else query.where(rows.seq <= span.last)
+
+
+def _packages(query: Any) -> list[ParameterPackage]:
+    return [_package(row) for row in query]
 
 
 def _package(row: Any) -> ParameterPackage:

@@ -4,13 +4,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import peewee
-
 from stratopt_server.domain.jobs import JobStatus
 from stratopt_server.domain.paging import Page
 from stratopt_server.domain.pipelines import Pipeline, PipelineFilter
 from stratopt_server.domain.ports import LeaseLost
 from stratopt_server.storage.codec import from_json, to_json
+from stratopt_server.storage.dialect import Database
 from stratopt_server.storage.models import PipelineRow, bound
 from stratopt_server.storage.stores import newest_first
 
@@ -18,7 +17,7 @@ from stratopt_server.storage.stores import newest_first
 class SqlPipelineStore:
     """Pipelines and their leases."""
 
-    def __init__(self, database: peewee.Database) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._rows = bound(PipelineRow, database)
 
@@ -62,7 +61,7 @@ class SqlPipelineStore:
 
     def oldest_pending(self) -> Pipeline | None:
         """Return the one that waits longest, or None."""
-        row = self._oldest(self._rows.status == JobStatus.PENDING.value)
+        row = self._oldest(self._rows.status == JobStatus.PENDING.value).first()
         return None if row is None else _pipeline(row)
 
     def claim(self, owner: str, *, now: datetime, lease_until: datetime) -> Pipeline | None:
@@ -70,9 +69,13 @@ class SqlPipelineStore:
         rows = self._rows
         with self._database.atomic():
             lapsed = rows.lease_until.is_null() | (rows.lease_until < now)
-            row = self._oldest(
-                (rows.status == JobStatus.PENDING.value) | ((rows.status == JobStatus.RUNNING.value) & lapsed)
-            )
+            row = self._database.locked(
+                self._oldest(
+                    (rows.status == JobStatus.PENDING.value)
+                    | ((rows.status == JobStatus.RUNNING.value) & lapsed)
+                ),
+                skip=True,
+            ).first()
             if row is None:
                 return None
             pipeline = _pipeline(row)
@@ -97,7 +100,7 @@ class SqlPipelineStore:
     def save(self, pipeline: Pipeline, *, owner: str) -> Pipeline:
         """Store a change; raises LeaseLost unless it is running and the owner's. Returns it as stored."""
         with self._database.atomic():
-            row = self._rows.get_or_none(self._rows.id == pipeline.id)
+            row = self._locked(pipeline.id)
             if row is None or row.status != JobStatus.RUNNING.value or row.lease_owner != owner:
                 raise LeaseLost(pipeline.id)
             saved = replace(pipeline, sequence=row.sequence + 1)
@@ -108,16 +111,20 @@ class SqlPipelineStore:
     def end(self, pipeline: Pipeline) -> Pipeline:
         """Give one that has not ended its final status, whoever holds it; raises LeaseLost if it has."""
         with self._database.atomic():
-            row = self._rows.get_or_none(self._rows.id == pipeline.id)
+            row = self._locked(pipeline.id)
             if row is None or JobStatus(row.status).is_final:
                 raise LeaseLost(pipeline.id)
             ended = replace(pipeline, sequence=row.sequence + 1)
             self._put(ended, lease_owner=None, lease_until=None)
             return ended
 
+    def _locked(self, pipeline_id: str) -> Any:
+        query = self._rows.select().where(self._rows.id == pipeline_id)
+        return self._database.locked(query).first()
+
     def _oldest(self, condition: Any) -> Any:
         rows = self._rows
-        return rows.select().where(condition).order_by(rows.created_at, rows.id).first()
+        return rows.select().where(condition).order_by(rows.created_at, rows.id)
 
     def _put(self, pipeline: Pipeline, **held: Any) -> None:
         columns = {**_changing(pipeline), **held}

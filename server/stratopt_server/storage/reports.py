@@ -14,13 +14,14 @@ from stratopt_server.domain.ports import ReportFilter, ReportKey, ReportOrder
 from stratopt_server.domain.report import Report, ReportSeries, Trade
 from stratopt_server.domain.runs import BacktestSpec
 from stratopt_server.storage.codec import pack_series, pack_trades, to_json, unpack_series, unpack_trades
+from stratopt_server.storage.dialect import Database
 from stratopt_server.storage.models import BacktestReportRow, ReportPartRow, bound
 
 
 class SqlReportStore:
     """The reports of succeeded backtests."""
 
-    def __init__(self, database: peewee.Database) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._reports = bound(BacktestReportRow, database)
         self._parts = bound(ReportPartRow, database)
@@ -64,7 +65,10 @@ class SqlReportStore:
         column, smallest_first = self._figure(order)
         query = query.where(~column.is_null())
         if after is not None:
-            figure = from_microseconds(int(after.figure)) if order is ReportOrder.NEWEST else after.figure
+            # As the column holds it: REAL has four bytes in some databases.
+            figure: Any = peewee.Cast(peewee.Value(after.figure), "REAL")
+            if order is ReportOrder.NEWEST:
+                figure = from_microseconds(int(after.figure))
             beyond = column > figure if smallest_first else column < figure
             query = query.where(beyond | ((column == figure) & (rows.id < after.id)))
         ordering = column.asc() if smallest_first else column.desc()

@@ -3,13 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-import peewee
-
 from stratopt_server.domain.errors import AlreadyExists
 from stratopt_server.domain.ledger import LedgerKey
 from stratopt_server.domain.paging import Page
 from stratopt_server.domain.seals import SealedHoldout, SealedTest
 from stratopt_server.storage.codec import from_json, to_json
+from stratopt_server.storage.dialect import Database
 from stratopt_server.storage.ledger import SqlLedger
 from stratopt_server.storage.models import SealedHoldoutRow, bound
 from stratopt_server.storage.stores import newest_first
@@ -18,7 +17,7 @@ from stratopt_server.storage.stores import newest_first
 class SqlSealStore:
     """Sealed holdouts, by code lineage and market."""
 
-    def __init__(self, database: peewee.Database, ledger: SqlLedger) -> None:
+    def __init__(self, database: Database, ledger: SqlLedger) -> None:
         self._database = database
         self._ledger = ledger
         self._rows = bound(SealedHoldoutRow, database)

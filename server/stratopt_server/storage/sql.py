@@ -1,8 +1,7 @@
 """All stores over one database."""
 
-from contextlib import AbstractContextManager
-
-import peewee
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from stratopt_server.domain.jobs import JobKind
 from stratopt_server.domain.ports import Counts
@@ -10,6 +9,7 @@ from stratopt_server.storage.advice import SqlAdviceStore
 from stratopt_server.storage.database import connect, migrate
 from stratopt_server.storage.dead_letters import SqlDeadLetterStore
 from stratopt_server.storage.decisions import SqlDecisionStore
+from stratopt_server.storage.dialect import Database
 from stratopt_server.storage.jobs import SqlJobStore
 from stratopt_server.storage.ledger import SqlLedger
 from stratopt_server.storage.packages import SqlPackageStore, SqlRevocationStore
@@ -23,7 +23,7 @@ from stratopt_server.storage.trials import SqlTrialStore
 class SqlStorage:
     """The stores; each thread that uses them has its own connection."""
 
-    def __init__(self, database: peewee.Database) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self.strategies = SqlStrategyStore(database)
         self.datasets = SqlDatasetStore(database)
@@ -48,9 +48,13 @@ class SqlStorage:
             migrate(database)
         return cls(database)
 
-    def transaction(self) -> AbstractContextManager[object]:
+    @contextmanager
+    def transaction(self, *, alone: bool = True) -> Iterator[None]:
         """Everything inside is stored together or not at all; may be nested."""
-        return self._database.atomic()
+        with self._database.atomic():
+            if alone:
+                self._database.be_alone()
+            yield
 
     def counts(self) -> Counts:
         """Count the rows."""
@@ -79,4 +83,4 @@ class SqlStorage:
 
     def close(self) -> None:
         """Close this thread's connection."""
-        self._database.close()
+        self._database.leave()

@@ -11,6 +11,7 @@ from stratopt_server.domain.paging import Cursor, Page
 from stratopt_server.domain.ports import AnsweredRequest, DatasetFilter, RequestKey
 from stratopt_server.domain.strategy import Strategy
 from stratopt_server.storage.codec import from_json, to_json
+from stratopt_server.storage.dialect import Database
 from stratopt_server.storage.models import DatasetRow, RequestRow, StrategyRow, bound
 
 
@@ -31,16 +32,17 @@ def behind(model: Any, cursor: Cursor) -> Any:
 class SqlStrategyStore:
     """Strategies by id."""
 
-    def __init__(self, database: peewee.Database) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._rows = bound(StrategyRow, database)
 
     def add(self, strategy: Strategy) -> None:
         """Store a new one; raises AlreadyExists if the id is taken."""
-        with self._database.atomic():
-            if self.get(strategy.id) is not None:
-                raise AlreadyExists("strategy", strategy.id)
-            self._rows.insert(_strategy_columns(strategy)).execute()
+        try:
+            with self._database.atomic():
+                self._rows.insert(_strategy_columns(strategy)).execute()
+        except peewee.IntegrityError as error:
+            raise AlreadyExists("strategy", strategy.id) from error
 
     def get(self, strategy_id: str) -> Strategy | None:
         """Return it, or None if there is none of that id."""
@@ -63,7 +65,8 @@ class SqlStrategyStore:
     def delete(self, strategy_id: str) -> None:
         """Remove it; raises NotFound, or InUse while a job refers to it."""
         try:
-            removed = self._rows.delete().where(self._rows.id == strategy_id).execute()
+            with self._database.atomic():
+                removed = self._rows.delete().where(self._rows.id == strategy_id).execute()
         except peewee.IntegrityError as error:
             raise InUse("strategy", strategy_id, used_by="backtests or optimizations") from error
         if not removed:
@@ -90,7 +93,7 @@ def _strategy(row: Any) -> Strategy:
 class SqlDatasetStore:
     """The catalog of datasets."""
 
-    def __init__(self, database: peewee.Database) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._rows = bound(DatasetRow, database)
 
@@ -125,7 +128,7 @@ def _dataset(row: Any) -> Dataset:
 class SqlRequestLog:
     """Calls that were answered."""
 
-    def __init__(self, database: peewee.Database) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._rows = bound(RequestRow, database)
 

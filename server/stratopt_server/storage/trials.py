@@ -14,6 +14,7 @@ from stratopt_server.domain.parameters import Params
 from stratopt_server.domain.ports import BlockSums, TrialFilter, TrialKey, TrialOrder
 from stratopt_server.storage.bulk import insert_rows
 from stratopt_server.storage.codec import from_text, to_text
+from stratopt_server.storage.dialect import Database
 from stratopt_server.storage.models import TrialBatchRow, TrialRow, bound
 
 TRIALS = "trials (optimization_id, number, status, score, params, metrics, search_window, blocks)"
@@ -22,7 +23,7 @@ TRIALS = "trials (optimization_id, number, status, score, params, metrics, searc
 class SqlTrialStore:
     """The trials of optimizations, journalled by batches: proposed, then evaluated."""
 
-    def __init__(self, database: peewee.Database) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._rows = bound(TrialRow, database)
         self._batches = bound(TrialBatchRow, database)
@@ -86,7 +87,7 @@ class SqlTrialStore:
         figure = self._figure(order.figure)
         chosen = self._chosen(optimization_id, wanted) & ~figure.is_null()
         if after is not None:
-            place = _place(after, order.figure)
+            place = self._place(after, order.figure)
             beyond = figure < place if order.descending else figure > place
             chosen &= beyond | ((figure == place) & (rows.number > after.number))
         ordering = [figure.desc() if order.descending else figure.asc(), rows.number]
@@ -124,7 +125,16 @@ class SqlTrialStore:
     def _figure(self, name: str) -> Any:
         """What a list is ordered by, as the database computes it."""
         rows = self._rows
-        return _in_document(rows.metrics, name) if is_of_metrics(name) else getattr(rows, name)
+        return self._database.number_in(rows.metrics, name) if is_of_metrics(name) else getattr(rows, name)
+
+    def _place(self, after: TrialKey, name: str) -> Any:
+        """The figure behind which a page begins, such that the trial's own is equal to it.
+
+        A database may read a decimal fraction one bit away from Python: it is told this one as text, too.
+        """
+        if not is_of_metrics(name):
+            return after.figure
+        return self._database.number_in(peewee.Value(json.dumps({name: after.figure})), name)
 
     def _trials(self, chosen: Any, ordering: Sequence[Any], *, limit: int) -> list[Trial]:
         """Read trials as they stand in the database: models would take most of the time."""
@@ -132,21 +142,6 @@ class SqlTrialStore:
         columns = (rows.number, rows.params, rows.status, rows.score, rows.search_window)
         query: Any = rows.select(*columns, rows.metrics.cast("TEXT")).where(chosen)
         return [_trial(row) for row in query.order_by(*ordering).limit(limit).tuples()]
-
-
-def _in_document(document: Any, name: str) -> Any:
-    """The number of that name in a JSON document, as SQLite reads it; NULL if there is none."""
-    return peewee.fn.json_extract(document, f"$.{name}")
-
-
-def _place(after: TrialKey, name: str) -> Any:
-    """The figure behind which a page begins, such that the trial's own is equal to it.
-
-    A database may read a decimal fraction one bit away from Python: it is told this one as text, too.
-    """
-    if not is_of_metrics(name):
-        return after.figure
-    return _in_document(peewee.Value(json.dumps({name: after.figure})), name)
 
 
 def _batch(row: Any) -> Batch:

@@ -25,6 +25,8 @@ Run = tuple[str, int]
 """A job's id and its attempt."""
 KILLED = "WORKER_KILLED"
 """Reason of a failure after which the job is tried again."""
+INTERRUPTED = "WORKER_INTERRUPTED"
+"""Likewise, and the attempt is not counted as lost: what the process needed was away."""
 
 
 class Attempt(Protocol):
@@ -157,7 +159,7 @@ class Runner:
         return await self._thread.run(self._claim_of, self._launcher.kinds())
 
     def _claim_of(self, kinds: frozenset[JobKind]) -> Job | None:
-        with self._storage.transaction():
+        with self._storage.transaction(alone=False):
             now = self._clock.now()
             return self._storage.jobs.claim(self._owner, kinds=kinds, now=now, lease_until=now + self._lease)
 
@@ -168,6 +170,8 @@ class Runner:
         failure: Failure | None = NOT_STARTED
         with suppress(asyncio.CancelledError), going_on(log, f"job {job.id} could not be run"):
             failure = await self._run(job)
+        if failure is not None and failure.reason == INTERRUPTED:
+            await asyncio.sleep(POLL_SECONDS)  # what it needed is away: not at once again
         await self._settle_surely(job, failure)
         self._released.discard(_run_of(job))
         self._hub.notify(job.id)
@@ -199,6 +203,10 @@ class Runner:
         if _run_of(job) in self._released:
             self._storage.jobs.release(job.id, job.attempt)
             return
+        if failure is not None and failure.reason == INTERRUPTED:
+            log.warning("job %s: attempt %d was interrupted: %s", job.id, job.attempt, failure.message)
+            self._storage.jobs.release(job.id, job.attempt)
+            return
         if failure is not None and failure.reason == KILLED and job.losses + 1 < self._attempts_max:
             log.warning("job %s: the process of attempt %d was killed", job.id, job.attempt)
             self._storage.jobs.release(job.id, job.attempt, lost=True)
@@ -221,7 +229,7 @@ class Runner:
 
     def _renew_and_take_back(self) -> list[str]:
         """Read the clock once the database is ours: the wait for it may have been longer than a lease."""
-        with self._storage.transaction():
+        with self._storage.transaction(alone=False):
             now = self._clock.now()
             self._storage.jobs.renew(self._owner, lease_until=now + self._lease)
             return self._take_back(now)
@@ -272,3 +280,8 @@ def killed(number: int) -> Failure:
         message=f"the job's process was killed by {name}; the machine may be short of memory",
         metadata={"signal": name},
     )
+
+
+def interrupted(reason: str, message: str) -> Failure:
+    """The failure of a job whose process could not go on for want of something that will be back."""
+    return Failure(reason=INTERRUPTED, message=message, metadata={"cause": reason})

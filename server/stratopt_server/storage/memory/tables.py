@@ -93,7 +93,7 @@ class Memory:
         self.lock = threading.RLock()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, alone: bool = True) -> Iterator[None]:  # noqa: ARG002 - every one is
         """Everything inside is stored together or not at all; may be nested."""
         with self.lock:
             before = Tables(**{name: copy.copy(table) for name, table in vars(self.tables).items()})

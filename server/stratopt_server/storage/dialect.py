@@ -1,0 +1,80 @@
+"""What the stores ask of a database beyond the SQL that every one speaks."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import peewee
+
+from stratopt_server.domain.errors import StratoptError, Unavailable
+
+TROUBLES = (peewee.OperationalError, peewee.InterfaceError, peewee.DataError)
+"""What peewee raises when the database or what it is given, not the query, may be at fault."""
+
+
+class DatabaseUnusable(Unavailable):
+    """The database cannot be opened."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="DATABASE_UNAVAILABLE")
+
+
+class UnsupportedDatabase(ValueError):
+    """The URL names a database that this build does not speak."""
+
+
+class Database(peewee.Database):
+    """A database that can be locked, asked for numbers in documents, and lost."""
+
+    blob: str
+    """Type of a column of bytes."""
+
+    @abstractmethod
+    def be_alone(self) -> None:
+        """Keep every other transaction that is alone waiting, until this one ends."""
+
+    @abstractmethod
+    def number_in(self, document: Any, name: str) -> Any:
+        """Return the expression of the number of that name in a JSON document; NULL if there is none."""
+
+    @abstractmethod
+    def trouble(self, error: Exception) -> StratoptError | None:
+        """Tell what callers hear of an error; None if the query is at fault."""
+
+    def leave(self) -> None:
+        """Close this thread's connection."""
+        self.close()
+
+    def locked(self, query: Any, *, skip: bool = False) -> Any:
+        """Have a query lock the rows it finds until the transaction ends; `skip` those another has locked."""
+        if not self.for_update:
+            return query  # a transaction is the only writer
+        return query.for_update("FOR UPDATE SKIP LOCKED" if skip else "FOR UPDATE")
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Raise what is wrong with the database as callers hear it."""
+        try:
+            yield
+        except TROUBLES as error:
+            trouble = self.trouble(error)
+            if trouble is None:
+                raise
+            raise trouble from error
+
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        """Execute; raises Unavailable if the database cannot."""
+        return self._told(super().execute_sql, sql, params)
+
+    def begin(self, *args: Any, **kwargs: Any) -> Any:
+        """Begin a transaction; raises Unavailable likewise."""
+        return self._told(super().begin, *args, **kwargs)
+
+    def commit(self) -> Any:
+        """Commit; raises Unavailable likewise."""
+        return self._told(super().commit)
+
+    def _told(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        with self.telling():
+            return call(*args, **kwargs)
