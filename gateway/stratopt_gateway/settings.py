@@ -1,12 +1,15 @@
 """Every setting of the gateway: `STRATOPT_GATEWAY_<NAME>` in the environment or its default."""
 
-from typing import Self
+import difflib
+import os
+from typing import Any, Self
 
 from pydantic import PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stratopt_client import DEFAULT_TARGET
 
+PREFIX = "STRATOPT_GATEWAY_"
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 PORT_MAX = 65_535
 
@@ -14,7 +17,9 @@ PORT_MAX = 65_535
 class Settings(BaseSettings):
     """What an operator may decide. Limits carry their unit in the name."""
 
-    model_config = SettingsConfigDict(env_prefix="STRATOPT_GATEWAY_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
     listen: str = "127.0.0.1:8080"
     """Address of the HTTP port; port 0 takes a free one. Only loopback, unless the next setting is on."""
@@ -23,6 +28,7 @@ class Settings(BaseSettings):
     server: str = DEFAULT_TARGET
     """Address of the gRPC server behind this gateway."""
     log_level: str = "INFO"
+    """Least severity of what is logged, on standard error."""
 
     body_bytes_max: PositiveInt = 4_194_304
     """Size of a request's body, decades of funding included; a larger one is refused with 413."""
@@ -48,6 +54,20 @@ class Settings(BaseSettings):
     def port(self) -> int:
         """Port part of `listen`."""
         return int(self.listen.rpartition(":")[2])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_variables(cls, given: Any) -> Any:
+        """A misspelt setting would be one that silently does nothing."""
+        known = [f"{PREFIX}{name.upper()}" for name in cls.model_fields]
+        faults = [
+            f"{name} is no setting: did you mean {difflib.get_close_matches(upper, known, n=1, cutoff=0)[0]}?"
+            for name in os.environ
+            if (upper := name.upper()).startswith(PREFIX) and upper not in known
+        ]
+        if faults:
+            raise ValueError("\n".join(faults))
+        return given
 
     @model_validator(mode="after")
     def _check_listen(self) -> Self:

@@ -1,31 +1,27 @@
 """`python -m stratopt_server`: read the settings, serve until SIGTERM or SIGINT, drain.
 
-SIGHUP reads the routes file again.
+SIGHUP reads the routes file again. With a command (`--help` lists them) it does that instead of serving.
 """
 
+import argparse
 import asyncio
 import json
-import logging
-import os
 import signal
 import sys
 
-from pydantic import ValidationError
-
-from stratopt_server import __version__
+from stratopt_server import __version__, config_show, logs
 from stratopt_server.app import AdvisorAbsent, UnknownPolicy, UnusableRoutes, running
 from stratopt_server.decisions.documents import PolicyFault
 from stratopt_server.decisions.signing import UnusableKey
 from stratopt_server.relay.curve import UnusableCurveKeys
 from stratopt_server.relay.sockets import PublicRelay
-from stratopt_server.settings import Settings, unknown_settings
-from stratopt_server.storage.database import DatabaseUnusable, UnsupportedDatabase
+from stratopt_server.settings import Settings, UnusableSettings
+from stratopt_server.settings_reading import read_settings
+from stratopt_server.storage.dialect import DatabaseUnusable, UnsupportedDatabase
 from stratopt_server.transport.server import AddressInUse, PublicAddress
 
-
-class UnknownSetting(ValueError):
-    """A variable looks like a setting and is none."""
-
+COMMANDS = (config_show.add_command,)
+"""What each adds a command to the parser; its default `run` does the work and raises what went wrong."""
 
 STARTING_FAULTS = (
     AddressInUse,
@@ -36,11 +32,11 @@ STARTING_FAULTS = (
     PublicAddress,
     PublicRelay,
     UnknownPolicy,
-    UnknownSetting,
     UnsupportedDatabase,
     UnusableCurveKeys,
     UnusableKey,
     UnusableRoutes,
+    UnusableSettings,
 )
 """What an operator can mend; anything else is a bug and shows its traceback."""
 
@@ -61,34 +57,37 @@ async def serve(settings: Settings) -> None:
 
         loop.add_signal_handler(signal.SIGHUP, reload)
         ready = {"listening": app.address, "data_dir": str(settings.data_dir), "version": __version__}
+        if app.metrics is not None:
+            ready["metrics"] = app.metrics
         print(json.dumps(ready), flush=True)  # noqa: T201 - how whoever started us learns the port
         await stop.wait()
 
 
 def main() -> None:
-    """Run the server; what keeps it from starting is one line on standard error and exit code 2."""
+    """Serve, or do what is asked; what keeps it from that is told on standard error, with exit code 2."""
+    arguments = _parser().parse_args()
     try:
-        refuse_unknown_settings()
-        settings = Settings()
-        logging.basicConfig(
-            level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-        )
-        asyncio.run(serve(settings))
-    except ValidationError as error:
-        for fault in error.errors():
-            name = "_".join(str(part) for part in fault["loc"]).upper()
-            print(f"STRATOPT_{name}: {fault['msg']}", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
+        arguments.run(arguments)
     except STARTING_FAULTS as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(2)
 
 
-def refuse_unknown_settings() -> None:
-    """A misspelt setting would be one that silently does nothing."""
-    for name, nearest in unknown_settings(os.environ).items():
-        hint = f": did you mean {nearest}?" if nearest else ""
-        raise UnknownSetting(f"{name} is no setting{hint}")
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__}", description="Serve until SIGTERM or SIGINT, or run a command."
+    )
+    parser.set_defaults(run=_serve)
+    commands = parser.add_subparsers(metavar="COMMAND")
+    for add_command in COMMANDS:
+        add_command(commands)
+    return parser
+
+
+def _serve(_: argparse.Namespace) -> None:
+    settings = read_settings()
+    logs.configure(settings.log_level, settings.log_format)
+    asyncio.run(serve(settings))
 
 
 if __name__ == "__main__":

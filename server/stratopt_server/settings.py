@@ -1,16 +1,26 @@
-"""Every setting, in one place, read once: `STRATOPT_<NAME>` in the environment or its default."""
+"""Every setting, in one place, read once.
+
+`STRATOPT_<NAME>` in the environment comes first, then the key `<name>` of a TOML file, then the default.
+"""
 
 import difflib
 import os
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, SecretStr, StringConstraints
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from stratopt_server.domain.market import EXCHANGE, TIMEFRAMES
 from stratopt_server.domain.runs import FillModel
+from stratopt_server.logs import LogFormat
 
 
 def _home(variable: str, *default: str) -> Path:
@@ -19,8 +29,21 @@ def _home(variable: str, *default: str) -> Path:
 
 
 PREFIX = "STRATOPT_"
+CONFIG_FILE = f"{PREFIX}CONFIG_FILE"
+"""Variable that names the TOML file; no setting itself, so a file cannot name another."""
+FOREIGN = (f"{PREFIX}SERVER", f"{PREFIX}CALLER", f"{PREFIX}TRACEBACK")
+"""Variables of the command line, which share the prefix and are none of ours."""
+FOREIGN_PREFIX = f"{PREFIX}GATEWAY_"
 PORT_MAX = 65_535
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class UnusableSettings(ValueError):
+    """The settings cannot be used; the message has a line for each fault."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
 
 
 def _check_listen(address: str) -> str:
@@ -28,6 +51,10 @@ def _check_listen(address: str) -> str:
     if not host or not port.isdigit() or int(port) > PORT_MAX:
         raise ValueError(f"must be HOST:PORT with a port from 0 to {PORT_MAX}, not {address!r}")
     return address
+
+
+def _check_metrics_listen(address: str) -> str:
+    return _check_listen(address) if address else address
 
 
 def _check_timeframe(timeframe: str) -> str:
@@ -39,31 +66,53 @@ def _check_timeframe(timeframe: str) -> str:
 class Settings(BaseSettings):
     """What an operator may decide. Limits carry their unit in the name."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
     listen: Annotated[str, AfterValidator(_check_listen)] = "127.0.0.1:50051"
-    """Address of the gRPC port; port 0 takes a free one. Only loopback is served until there is TLS."""
+    """Address of the gRPC port; port 0 takes a free one. Loopback, unless public_without_tls is on."""
+    public_without_tls: bool = False
+    """Serve addresses that others can reach, gRPC and ZeroMQ, without TLS and keys: only for a network that
+    is closed to everybody else, such as one of containers."""
     data_dir: Path = Field(default_factory=lambda: _home("XDG_DATA_HOME", ".local", "share"))
     """Folder of bars and, by default, the database."""
     cache_dir: Path = Field(default_factory=lambda: _home("XDG_CACHE_HOME", ".cache"))
     """Folder of compiled kernels; may be emptied while no server runs."""
     database_url: str = ""
-    """`sqlite:///PATH`; empty means stratopt.db in data_dir."""
+    """`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`; empty means stratopt.db in data_dir."""
+    redis_url: str = ""
+    """`redis://HOST:PORT/NUMBER`, shared by several servers; empty means a cache in memory."""
+    result_cache_hours: float = Field(default=168.0, ge=0, le=8_760)
+    """How long a backtest answers for the same one again, if this engine ran it; 0 runs every one."""
+    calls_per_second_max: int = Field(default=0, ge=0)
+    """Calls that one caller may make in a second, on all servers of one Redis together; 0 counts none."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severity of what is logged, on standard error."""
+    log_format: LogFormat = "text"
+    """How it is written: text for people, or json, one object a line, for machines."""
+    metrics_listen: Annotated[str, AfterValidator(_check_metrics_listen)] = ""
+    """Address that Prometheus reads /metrics from over HTTP; port 0 takes a free one, empty is off. Loopback,
+    unless public_without_tls is on."""
 
     default_exchange: Annotated[str, StringConstraints(pattern=f"^{EXCHANGE.pattern}$")] | None = None
     """Exchange meant where a request names none; unset means the only one there is."""
     default_timeframe: Annotated[str, AfterValidator(_check_timeframe)] | None = None
     """Timeframe meant where a request names none; unset means the only one there is."""
     default_taker_fee: float = Field(default=0.001, ge=0, lt=1)
+    """Share of an order's value paid as fee where a request names none."""
     default_slippage: float = Field(default=0.0005, ge=0, lt=1)
+    """Share by which a fill is worse than its price where a request names none."""
     default_initial_cash: float = Field(default=10_000.0, ge=1, le=1e15)
+    """Cash a run begins with where a request names none, in the market's quote currency."""
     default_fill_model: FillModel = FillModel.THROUGH
     """When the resting orders of a grid fill: touch, through, volume or touch_path."""
     default_participation: float = Field(default=0.1, gt=0, le=1)
     """Share of a bar's volume that fills a grid's orders under the fill model `volume`."""
     default_min_trades: PositiveInt = 5
+    """Round trips below which a trial is not feasible, where a search names no number."""
     default_max_iterations: PositiveInt = 100
+    """Trials of a search that names no number."""
     default_holdout: float = Field(default=0.3, gt=0, le=0.9)
     """Share that a holdout holds out where the request does not say."""
 
@@ -98,6 +147,7 @@ class Settings(BaseSettings):
     advisor_base_url: str = ""
     """Address of another API that speaks like Groq's; empty means Groq's own."""
     advisor_model: str = "llama-3.3-70b-versatile"
+    """Name of the model that is asked."""
     advisor_timeout_seconds: Seconds = 20.0
     """How long a model may take, all its tries together, before the rules answer."""
     advisor_retries_max: int = Field(default=2, ge=0, le=10)
@@ -105,6 +155,7 @@ class Settings(BaseSettings):
     advisor_answer_bytes_max: PositiveInt = 20_000
     """Size of a model's answer; a longer one is not used."""
     advisor_answer_tokens_max: PositiveInt = 1_500
+    """Tokens a model is asked to stay within."""
     advisor_breaker_failures: PositiveInt = 5
     """Failures in a row after which a model is left alone."""
     advisor_breaker_seconds: Seconds = 60.0
@@ -118,6 +169,8 @@ class Settings(BaseSettings):
     """Publish packages as protobuf too, under optimizer.pool.trading.pb."""
     relay_heartbeat_seconds: Seconds = 5.0
     """Pause between two messages that say which package is the newest."""
+    relay_lease_seconds: Seconds = 5.0
+    """Of several servers on one database one publishes; how long it is believed to without a sign of life."""
     relay_requests_bind: str = "tcp://127.0.0.1:5557"
     """Address that requests are answered on over ZeroMQ; empty is off."""
     relay_requests_running_max: PositiveInt = 64
@@ -155,6 +208,7 @@ class Settings(BaseSettings):
     funding_rates_max: PositiveInt = 50_000
     """Funding rates one run may be given: 45 years of three a day."""
     strategy_code_bytes_max: PositiveInt = 262_144
+    """Size of an uploaded strategy's code."""
     import_bytes_max: PositiveInt = 1_073_741_824
     """Size of an imported file."""
     import_rows_max: PositiveInt = 20_000_000
@@ -165,6 +219,19 @@ class Settings(BaseSettings):
     """Silence after which a Watch says that it is still there."""
     request_id_hours: PositiveInt = 24
     """How long a request_id is remembered."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Say where values come from, the strongest first; no .env file, no folder of secrets."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return init_settings, env_settings, file_source(config_file())
 
     @property
     def database(self) -> str:
@@ -182,6 +249,11 @@ class Settings(BaseSettings):
         return addresses(self.review_connect)
 
     @property
+    def result_cache_seconds(self) -> float:
+        """How long a result is found."""
+        return self.result_cache_hours * 3_600
+
+    @property
     def bars_dir(self) -> Path:
         """Folder of the bars of datasets."""
         return self.data_dir / "bars"
@@ -197,15 +269,53 @@ def addresses(listed: str) -> tuple[str, ...]:
     return tuple(address for part in listed.split(",") if (address := part.strip()))
 
 
+def config_file() -> Path | None:
+    """Path of the TOML file: the one STRATOPT_CONFIG_FILE names, else the user's own if there is one.
+
+    Raises UnusableSettings if the named one is absent.
+    """
+    if named := os.environ.get(CONFIG_FILE):
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise UnusableSettings(f"{CONFIG_FILE}={named}: there is no such file")
+        return path
+    path = _home("XDG_CONFIG_HOME", ".config") / "stratopt.toml"
+    return path if path.is_file() else None
+
+
+def file_source(path: Path | None) -> TomlConfigSettingsSource:
+    """Read the TOML file; None is an empty one. Raises UnusableSettings if it is none that can be read."""
+    try:
+        return TomlConfigSettingsSource(Settings, toml_file=path)
+    except tomllib.TOMLDecodeError as error:
+        raise UnusableSettings(f"{path}: is no valid TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise UnusableSettings(f"{path}: is no valid TOML: it is not UTF-8") from None
+    except OSError as error:
+        raise UnusableSettings(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the known name that is spelt most like this one."""
+    return difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+
+
 def unknown_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """Name every STRATOPT_ variable that is no setting, with the setting nearest to it.
+    """Name every STRATOPT_ variable that is no setting, with the one nearest to it.
 
     Those of the gateway and of the client share the prefix and are none of ours.
     """
-    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
-    foreign = (f"{PREFIX}GATEWAY_", f"{PREFIX}SERVER")
+    known = {CONFIG_FILE, *(variable_of(name) for name in Settings.model_fields)}
     return {
-        name: next(iter(difflib.get_close_matches(name, known, 1)), "")
+        name: nearest(upper, sorted(known))
         for name in environment
-        if name.startswith(PREFIX) and name not in known and not name.startswith(foreign)
+        if (upper := name.upper()).startswith(PREFIX)
+        and upper not in known
+        and upper not in FOREIGN
+        and not upper.startswith(FOREIGN_PREFIX)
     }
+
+
+def variable_of(name: str) -> str:
+    """Name the environment variable of a setting."""
+    return f"{PREFIX}{name.upper()}"

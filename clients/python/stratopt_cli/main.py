@@ -9,6 +9,7 @@ import typer
 
 from stratopt_cli import (
     _backtest,
+    _config,
     _data,
     _decision,
     _holdout,
@@ -57,6 +58,7 @@ app.command(
 app.command(
     rich_help_panel=STARTING, epilog=examples("stratopt up", "stratopt up --data-dir ./stratopt-data")
 )(up)
+app.add_typer(_config.app, name="config", rich_help_panel=STARTING)
 app.add_typer(_data.app, name="data", rich_help_panel=WORKING)
 app.add_typer(_strategy.app, name="strategy", rich_help_panel=WORKING)
 app.add_typer(_backtest.app, name="backtest", rich_help_panel=WORKING)
