@@ -148,11 +148,36 @@ class PackageStoreContract:
         for number in range(3):
             self.publish(storage, f"pkg_{number}")
         assert [row.id for row in storage.packages.unpublished(2)] == ["pkg_0", "pkg_1"]
+        assert storage.packages.count_unpublished() == 3
         storage.packages.mark_published(["pkg_0"], now=at(50))
         assert [row.id for row in storage.packages.unpublished(9)] == ["pkg_1", "pkg_2"]
         published = storage.packages.get("pkg_0")
         assert published is not None
         assert published.published_at == at(50)
+
+    def test_oldest_unpublished(self, storage: Storage) -> None:
+        """The oldest that waits to go out says since when; a draft waits for nothing."""
+        with_backtest(storage)
+        assert storage.packages.oldest_unpublished() is None
+        storage.packages.add(
+            make_package(
+                "pkg_9", epoch="", seq=0, signed_payload=b"", signature=b"", key_id="", approved=False
+            )
+        )
+        assert storage.packages.oldest_unpublished() is None
+        assert storage.packages.count_unpublished() == 0
+        for number in range(2):
+            with storage.transaction():
+                place = storage.packages.next_place(now=at(0))
+                moment = at(number + 1)
+                storage.packages.add(
+                    make_package(f"pkg_{number}", epoch=place.epoch, seq=place.seq, created_at=moment)
+                )
+        assert storage.packages.oldest_unpublished() == at(1)
+        storage.packages.mark_published(["pkg_0"], now=at(50))
+        assert storage.packages.oldest_unpublished() == at(2)
+        storage.packages.mark_published(["pkg_1"], now=at(51))
+        assert storage.packages.oldest_unpublished() is None
 
     def test_pages_and_filters(self, storage: Storage) -> None:
         """Lists are newest first, in pages without loss, and each filter holds."""

@@ -10,6 +10,7 @@ import storage_contract_queue as queue
 import storage_contract_relay as relay
 import storage_contract_reports as reports
 import storage_contract_seals as seals
+import storage_contract_servers as servers
 import storage_contract_trials as trials
 
 from stratopt_server.storage.memory import MemoryStorage
@@ -91,3 +92,19 @@ class TestPipelines(relay.PipelineStoreContract):
 
 class TestDeadLetters(relay.DeadLetterStoreContract):
     """Dead letters in memory."""
+
+
+class TestLeases(servers.LeaseStoreContract):
+    """Leases in memory."""
+
+
+class TestSharedQueue(servers.SharedQueueContract):
+    """The queue of several servers in memory."""
+
+
+class TestForgetting(servers.ForgettingContract):
+    """Old answered calls in memory."""
+
+
+class TestCopies(servers.CopyContract):
+    """Copied reports in memory."""

@@ -13,6 +13,7 @@ import storage_contract_queue as queue
 import storage_contract_relay as relay
 import storage_contract_reports as reports
 import storage_contract_seals as seals
+import storage_contract_servers as servers
 import storage_contract_trials as trials
 from storage_postgres import emptied, schema_url
 
@@ -104,3 +105,19 @@ class TestPipelines(relay.PipelineStoreContract):
 
 class TestDeadLetters(relay.DeadLetterStoreContract):
     """Dead letters in PostgreSQL."""
+
+
+class TestLeases(servers.LeaseStoreContract):
+    """Leases in PostgreSQL."""
+
+
+class TestSharedQueue(servers.SharedQueueContract):
+    """The queue of several servers in PostgreSQL."""
+
+
+class TestForgetting(servers.ForgettingContract):
+    """Old answered calls in PostgreSQL."""
+
+
+class TestCopies(servers.CopyContract):
+    """Copied reports in PostgreSQL."""

@@ -15,6 +15,7 @@ import storage_contract_queue as queue
 import storage_contract_relay as relay
 import storage_contract_reports as reports
 import storage_contract_seals as seals
+import storage_contract_servers as servers
 import storage_contract_trials as trials
 
 from stratopt_server.storage.sql import SqlStorage
@@ -106,3 +107,19 @@ class TestPipelines(relay.PipelineStoreContract):
 
 class TestDeadLetters(relay.DeadLetterStoreContract):
     """Dead letters in SQLite."""
+
+
+class TestLeases(servers.LeaseStoreContract):
+    """Leases in SQLite."""
+
+
+class TestSharedQueue(servers.SharedQueueContract):
+    """The queue of several servers in SQLite."""
+
+
+class TestForgetting(servers.ForgettingContract):
+    """Old answered calls in SQLite."""
+
+
+class TestCopies(servers.CopyContract):
+    """Copied reports in SQLite."""

@@ -74,6 +74,10 @@ class BacktestResult:
     metrics: Metrics
     fill_bracket: tuple[BracketRun, ...] = ()
     """Of a grid: touch, through and volume on the same bars, the kindest first. Of others empty."""
+    engine: str = ""
+    """Digest of the engine that made it; empty in rows that were written before it was kept."""
+    cached_from: str = ""
+    """The backtest that was run, where this one only asked for the same; empty where it ran itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

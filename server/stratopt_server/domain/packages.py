@@ -119,12 +119,24 @@ class PackageStore(Protocol):
         """Return the packages not handed to the socket yet, in order of their places."""
         ...
 
+    def count_unpublished(self) -> int:
+        """Count the packages not handed to the socket yet."""
+        ...
+
+    def oldest_unpublished(self) -> datetime | None:
+        """Return when the oldest package not handed to the socket yet was made; None if none waits."""
+        ...
+
     def mark_published(self, package_ids: Sequence[str], *, now: datetime) -> None:
         """Note that packages were handed to the socket."""
         ...
 
     def last_place(self, *, now: datetime) -> Place:
         """Return the place of the newest package; seq 0 if there is none."""
+        ...
+
+    def last_places(self, *, now: datetime) -> list[Place]:
+        """Return the newest place of every epoch, the present one last; restoring a backup begins one."""
         ...
 
     def replay(self, span: Span, *, limit: int) -> list[ParameterPackage]:
@@ -157,6 +169,10 @@ class RevocationStore(Protocol):
 
     def last_place(self, *, now: datetime) -> Place:
         """Return the place of the newest; seq 0 if there is none."""
+        ...
+
+    def last_places(self, *, now: datetime) -> list[Place]:
+        """Return the newest place of every epoch, the present one last."""
         ...
 
     def replay(self, span: Span, *, limit: int) -> list[Revocation]:

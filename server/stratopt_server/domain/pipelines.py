@@ -101,7 +101,9 @@ class PipelineStore(Protocol):
         """Return the one that waits longest, or None."""
         ...
 
-    def claim(self, owner: str, *, now: datetime, lease_until: datetime) -> Pipeline | None:
+    def claim(
+        self, owner: str, *, now: datetime, lease_until: datetime, longest: datetime | None = None
+    ) -> Pipeline | None:
         """Make the oldest one running and the owner's, if one is pending or its lease has lapsed."""
         ...
 

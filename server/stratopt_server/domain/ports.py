@@ -27,6 +27,7 @@ from stratopt_server.domain.jobs import (
     Progress,
     QueuedJob,
 )
+from stratopt_server.domain.leases import LeaseStore
 from stratopt_server.domain.ledger import LedgerKey, LedgerTrial, TrialTally
 from stratopt_server.domain.market import Bars, Dataset
 from stratopt_server.domain.opportunities import DeadLetterStore
@@ -130,6 +131,10 @@ class JobStore(Protocol):
         """Count the pending jobs."""
         ...
 
+    def tally(self) -> dict[str, dict[str, int]]:
+        """Count the jobs of each kind by status, those there are."""
+        ...
+
     def claim(
         self,
         owner: str,
@@ -148,8 +153,15 @@ class JobStore(Protocol):
         """Prolong every lease the owner holds."""
         ...
 
-    def lapsed(self, now: datetime) -> list[Job]:
-        """Return the running jobs whose lease ended before `now`."""
+    def held(self, owner: str) -> list[tuple[str, int]]:
+        """Return the id and the attempt of every running job whose lease the owner holds."""
+        ...
+
+    def lapsed(self, now: datetime, *, longest: datetime | None = None) -> list[Job]:
+        """Return the running jobs whose lease ended before `now`.
+
+        Those too whose lease ends after `longest`: it was taken by a clock that was wrong.
+        """
         ...
 
     def release(self, job_id: str, attempt: int, *, lost: bool = False) -> None:
@@ -384,6 +396,10 @@ class ReportStore(Protocol):
         """Store the report of a backtest."""
         ...
 
+    def copy(self, backtest_id: str, job: Job, *, now: datetime) -> None:
+        """Store the report of one backtest as another's, which ran the same."""
+        ...
+
     def series(self, backtest_id: str) -> Iterator[ReportSeries]:
         """Yield the series in chunks of consecutive bars."""
         ...
@@ -422,6 +438,10 @@ class RequestLog(Protocol):
 
     def add(self, key: RequestKey, answered: AnsweredRequest, *, now: datetime) -> None:
         """Remember a call, in place of an older one of the same key."""
+        ...
+
+    def forget(self, *, before: datetime, limit: int) -> int:
+        """Remove up to `limit` calls answered before that; return how many went."""
         ...
 
 
@@ -536,6 +556,20 @@ class Storage(Protocol):
     @property
     def requests(self) -> RequestLog:
         """Answered calls."""
+        ...
+
+    @property
+    def leases(self) -> LeaseStore:
+        """What one server does for all."""
+        ...
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether servers on other machines may use it too."""
+        ...
+
+    def now(self, own: datetime) -> datetime:
+        """Return the time by the clock that all its servers share; `own` if this one's is all there is."""
         ...
 
     def transaction(self, *, alone: bool = True) -> AbstractContextManager[object]:

@@ -15,6 +15,7 @@ from stratopt_server.engine.many_runs import TooManyFills
 from stratopt_server.engine.names import GRID
 from stratopt_server.engine.report import PathsDisagree, make_report
 from stratopt_server.engine.sweep import Sweeper, sweep
+from stratopt_server.engine.version import engine_digest
 from stratopt_server.jobs.channel import JobFailure
 from stratopt_server.jobs.context import JobContext
 from stratopt_server.usecases.backtests import STAGES
@@ -48,7 +49,7 @@ def run_backtest(context: JobContext, spec: BacktestSpec) -> None:
             JobStatus.SUCCEEDED,
             now=now,
             attempt=job.attempt,
-            result=BacktestResult(metrics=result.metrics, fill_bracket=bracket),
+            result=BacktestResult(metrics=result.metrics, fill_bracket=bracket, engine=engine_digest()),
         )
 
 

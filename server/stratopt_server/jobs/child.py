@@ -1,11 +1,12 @@
 """What a forked process does: limit itself, do the task, say how it went, and end."""
 
+import logging
 import os
 import resource
 import sys
-import traceback
 from pathlib import Path
 
+from stratopt_server import logs
 from stratopt_server.domain.errors import RequestRefused, StratoptError, Unavailable
 from stratopt_server.domain.ports import LeaseLost
 from stratopt_server.jobs.channel import Channel, JobFailure
@@ -23,6 +24,8 @@ from stratopt_server.jobs.messages import (
     Task,
 )
 
+log = logging.getLogger(__name__)
+
 MEGABYTE = 1 << 20
 
 
@@ -30,12 +33,14 @@ def run(task: Task, pipe: int) -> None:
     """Do the task and end the process."""
     channel = Channel(pipe)
     code = 1
+    if isinstance(task, RunJob):
+        logs.bind(job_id=task.job_id)
     try:
         code = _run(task, channel)
     except BrokenPipeError:
         pass  # the server is gone: nobody to tell
-    except BaseException:  # noqa: BLE001 - the end of the process: whatever it was, it is on stderr
-        traceback.print_exc()
+    except BaseException:
+        log.critical("%s: the process failed unexpectedly", _words(task), exc_info=True)
     finally:
         sys.stderr.flush()
         os._exit(code)
@@ -44,15 +49,19 @@ def run(task: Task, pipe: int) -> None:
 def _run(task: Task, channel: Channel) -> int:
     """Do the task; report what went wrong in a way the server can pass on."""
     try:
+        log.info("%s: begun", _words(task))
         limit_memory(task.memory_mb_max)
         channel.send(Done(_do(task, channel)))
+        log.info("%s: done", _words(task))
     except LeaseLost:
         return 0  # cancelled, or another server's now: what was found is not ours to store
     except Unavailable as trouble:
+        log.warning("%s: %s: %s", _words(task), trouble.reason, trouble.message)
         channel.send(Interrupted(reason=trouble.reason, message=trouble.message))
     except RequestRefused as refusal:
         channel.send(Refused(refusal.violations))
     except (JobFailure, StratoptError) as failure:
+        log.warning("%s: %s: %s", _words(task), failure.reason, failure.message)
         channel.send(Failed(reason=failure.reason, message=failure.message, metadata=failure.facts))
     except MemoryError:
         channel.send(
@@ -65,6 +74,13 @@ def _run(task: Task, channel: Channel) -> int:
         )
         return 1
     return 0
+
+
+def _words(task: Task) -> str:
+    """Name the task for the log."""
+    if isinstance(task, RunJob):
+        return f"{task.kind.value} {task.job_id}, attempt {task.attempt}"
+    return type(task).__name__
 
 
 def _do(task: Task, channel: Channel) -> object:

@@ -1,6 +1,7 @@
 """The server's side of the templates: starts them, keeps them alive, and has them fork."""
 
 import asyncio
+import contextvars
 import logging
 import os
 import signal
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stratopt_server.domain.parts import Part, PartStatus
 from stratopt_server.domain.speeds import Speeds
 from stratopt_server.engine.cache import kernel_cache
 from stratopt_server.jobs.messages import (
@@ -26,8 +28,8 @@ from stratopt_server.jobs.messages import (
     decode,
     encode,
 )
+from stratopt_server.logs import LogFormat
 from stratopt_server.usecases.estimates import left
-from stratopt_server.usecases.system import Part, PartStatus
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +137,10 @@ class Template:
         """Begin to keep a template process running."""
         if self._keeper is None:
             self._loading_since = time.monotonic()
-            self._keeper = asyncio.create_task(self._keep(), name=f"template {self.name}")
+            # It outlives whoever needed it first: what it logs is not about them.
+            self._keeper = asyncio.create_task(
+                self._keep(), name=f"template {self.name}", context=contextvars.Context()
+            )
 
     async def stop(self) -> None:
         """End the template, and with it every process it forked."""
@@ -272,13 +277,26 @@ class Template:
 class Templates:
     """The templates of one server: one with the kernels, one with vectorbt for reports too."""
 
-    def __init__(self, cache_dir: Path, *, on_ready: Callable[[Speeds], None]) -> None:
+    def __init__(
+        self,
+        cache_dir: Path,
+        *,
+        log_level: str,
+        log_format: LogFormat,
+        on_ready: Callable[[Speeds], None],
+    ) -> None:
         """`on_ready` is called whenever one has loaded, with what it has measured."""
+        logging_as = (f"--log-level={log_level}", f"--log-format={log_format}")
         self.sweep = Template(
-            "sweep", cache_dir=cache_dir, loads_seconds=SWEEP_LOADS_SECONDS, on_ready=on_ready
+            "sweep", *logging_as, cache_dir=cache_dir, loads_seconds=SWEEP_LOADS_SECONDS, on_ready=on_ready
         )
         self.report = Template(
-            "report", "--report", cache_dir=cache_dir, loads_seconds=REPORT_LOADS_SECONDS, on_ready=on_ready
+            "report",
+            "--report",
+            *logging_as,
+            cache_dir=cache_dir,
+            loads_seconds=REPORT_LOADS_SECONDS,
+            on_ready=on_ready,
         )
 
     def parts(self) -> list[Part]:

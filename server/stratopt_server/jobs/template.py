@@ -16,8 +16,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from stratopt_server import logs
 from stratopt_server.domain.speeds import Speeds
 from stratopt_server.engine import sweep
+from stratopt_server.engine.version import engine_digest
 from stratopt_server.jobs import child
 from stratopt_server.jobs.calibration import report_speeds, sweep_speeds
 from stratopt_server.jobs.messages import MESSAGE_BYTES_MAX, Exited, Kill, Ready, Start, Task, decode, encode
@@ -128,7 +130,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--socket", type=int, required=True, help="descriptor of the supervisor's socket")
     parser.add_argument("--report", action="store_true", help="load vectorbt too")
+    parser.add_argument("--log-level", default="INFO", help="least severity of what is logged")
+    parser.add_argument("--log-format", choices=logs.LOG_FORMATS, default="text", help="how it is written")
     options = parser.parse_args()
+    logs.configure(options.log_level, options.log_format)
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
     supervisor = socket.socket(fileno=options.socket)
@@ -142,6 +147,7 @@ def main() -> None:
         from stratopt_server.jobs import optimization  # noqa: F401, PLC0415 - every search needs it
 
     codec.prepare()
+    engine_digest()
     # What is loaded stays: a collection that walks over it takes 0.2 s with vectorbt, here and in every fork.
     gc.freeze()
     # Each measures what is run from it.

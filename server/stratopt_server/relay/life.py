@@ -9,7 +9,7 @@ from typing import Any
 
 import zmq
 
-from stratopt_server.usecases.system import Part, PartStatus
+from stratopt_server.domain.parts import Part, PartStatus
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ class Life:
         self._task: asyncio.Task[None] | None = None
         self._trouble = ""
         self._detail: str | None = None
+        self._waits_for = ""
 
     @property
     def is_on(self) -> bool:
@@ -47,7 +48,11 @@ class Life:
 
     def well(self, detail: str) -> None:
         """Say that the work goes on, and where."""
-        self._detail = detail
+        self._detail, self._waits_for = detail, ""
+
+    def stand_by(self, waits_for: str) -> None:
+        """Say that the work is another's for now."""
+        self._detail, self._waits_for = None, waits_for
 
     def ill(self, trouble: str) -> None:
         """Say what is wrong while the work goes on."""
@@ -57,6 +62,8 @@ class Life:
         """How it is."""
         if not self.is_on:
             return Part(self.name, PartStatus.IDLE, "off by setting")
+        if self._waits_for:
+            return Part(self.name, PartStatus.IDLE, self._waits_for)
         if self._detail is None:
             return Part(self.name, PartStatus.ILL, self._trouble or "not begun yet")
         return Part(self.name, PartStatus.OK, self._detail)
@@ -75,7 +82,7 @@ class Life:
             finally:
                 if self._detail is not None:
                     pause = RETRY_SECONDS_MIN  # it had begun: this is another trouble
-                self._detail = None
+                self._detail, self._waits_for = None, ""
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - it spreads load, no more
             pause = min(pause * 2, RETRY_SECONDS_MAX)
 

@@ -1,6 +1,6 @@
 """The methods of requests: the RPCs under plain JSON, and packages as they are published."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from stratopt_client.plain import (
     to_dict,
 )
 from stratopt_server.domain.errors import Code, StratoptError
-from stratopt_server.domain.packages import PackageStore, ParameterPackage
+from stratopt_server.domain.packages import PackageStore, ParameterPackage, Place
 from stratopt_server.relay.answerer import Method
 from stratopt_server.relay.message import package_document, revocation_document
 from stratopt_server.usecases.packaging import found_package
@@ -85,13 +85,19 @@ class PackageMethods:
         """Return packages by place; params: epoch, from_seq, to_seq."""
         replay = await self._thread.run(self._replays.packages, *_span(params))
         documents = [package_document(package) for package in replay.rows]
-        return {"epoch": replay.last.epoch, "last_seq": replay.last.seq, "packages": documents}
+        return {**_places(replay.last, replay.epochs), "packages": documents}
 
     async def revocations(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return revocations by place; params as for a replay."""
         replay = await self._thread.run(self._replays.revocations, *_span(params))
         documents = [revocation_document(revocation) for revocation in replay.rows]
-        return {"epoch": replay.last.epoch, "last_seq": replay.last.seq, "revocations": documents}
+        return {**_places(replay.last, replay.epochs), "revocations": documents}
+
+
+def _places(last: Place, epochs: Sequence[Place]) -> dict[str, Any]:
+    """Describe the newest place of the epoch asked for, and those of all epochs, the present one last."""
+    every = [{"epoch": place.epoch, "last_seq": place.seq} for place in epochs]
+    return {"epoch": last.epoch, "last_seq": last.seq, "epochs": every}
 
 
 def methods(rpcs: Rpcs, packages: PackageMethods) -> dict[str, Method]:

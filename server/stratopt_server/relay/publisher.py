@@ -17,6 +17,7 @@ import zmq.asyncio
 
 from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.packages import PackageStore, ParameterPackage, Place, RevocationStore
+from stratopt_server.domain.ports import LeaseLost
 from stratopt_server.relay.life import Life, together
 from stratopt_server.relay.message import (
     HEARTBEAT_TOPIC,
@@ -32,12 +33,17 @@ from stratopt_server.relay.message import (
 from stratopt_server.relay.progress import ProgressFeed
 from stratopt_server.relay.refusals import log_refusals
 from stratopt_server.relay.sockets import Sockets
+from stratopt_server.usecases.tenure import Tenure
 from stratopt_server.usecases.threads import StorageThread
 
 log = logging.getLogger(__name__)
 
+OUTBOX = "outbox"
+"""What the hub is told when a package or a revocation was added, here or by another server."""
 BATCH = 200
 """Rows read from the outbox, and marked, at a time."""
+LOOK_SECONDS = 1.0
+"""Pause between two looks into the outbox where several servers fill it."""
 SETTLE_SECONDS = 0.5
 """Pause after binding: subscribers that waited for us connect again, and PUB drops what nobody hears."""
 PROGRESS_SECONDS = 0.25
@@ -66,10 +72,14 @@ class Publisher:
         thread: StorageThread,
         clock: Clock,
         wording: Wording,
+        tenure: Tenure,
         bind: str,
         heartbeat_seconds: float,
     ) -> None:
-        """`bind` is a ZeroMQ address, `*` for a free port; empty turns the publisher off."""
+        """`bind` is a ZeroMQ address, `*` for a free port; empty turns the publisher off.
+
+        `tenure` is of the one server that publishes.
+        """
         sockets.check(bind, "STRATOPT_RELAY_BIND")
         self._sockets = sockets
         self._packages = packages
@@ -78,6 +88,7 @@ class Publisher:
         self._thread = thread
         self._clock = clock
         self._wording = wording
+        self._tenure = tenure
         self._bind = bind
         self._heartbeat_seconds = heartbeat_seconds
         self._news = asyncio.Event()
@@ -92,6 +103,19 @@ class Publisher:
         self._news.set()
 
     async def _publish(self) -> None:
+        """Publish while this server is the one that does; come back when another has taken over."""
+        try:
+            await self._tenure.win(self._bind, standby=self._stand_by)
+            await self._publish_alone()
+        except LeaseLost:
+            log.warning("relay: another server may publish now")
+        finally:
+            await self._tenure.give_back()
+
+    def _stand_by(self) -> None:
+        self.life.stand_by("another server publishes")
+
+    async def _publish_alone(self) -> None:
         with self._sockets.bound(zmq.PUB, self._bind) as socket:
             self.address = socket.getsockopt_string(zmq.LAST_ENDPOINT)
             # A PUB socket never waits: what a subscriber has no room for is dropped.
@@ -101,7 +125,10 @@ class Publisher:
                 log.info("relay: publishing on %s", self.address)
                 await asyncio.sleep(SETTLE_SECONDS)
                 await together(
-                    log_refusals(socket, log, self._clock), self._tell_of_jobs(out), self._drain_for_ever(out)
+                    log_refusals(socket, log, self._clock),
+                    self._tell_of_jobs(out),
+                    self._drain_for_ever(out),
+                    self._tenure.keep(self.address),
                 )
             finally:
                 self.address = None
@@ -118,7 +145,9 @@ class Publisher:
                 beat = heartbeat_document(packages, revocations, now=self._clock.now())
                 self._send(out, HEARTBEAT_TOPIC, beat)
                 beat_at = loop.time() + self._heartbeat_seconds
-            await self._hear(beat_at - loop.time())
+            pause = beat_at - loop.time()
+            # What another server approves is told through Redis, or found here.
+            await self._hear(min(pause, LOOK_SECONDS) if self._tenure.is_needed else pause)
 
     async def _drain_packages(self, out: "zmq.Socket[bytes]") -> None:
         """Hand every package that waits to the socket, in order, and note it."""
@@ -146,6 +175,7 @@ class Publisher:
             await asyncio.sleep(PROGRESS_SECONDS)
 
     def _send(self, out: "zmq.Socket[bytes]", topic: str, document: dict[str, Any]) -> None:
+        self._tenure.check()
         out.send_multipart(framed(topic, document, as_string=self._wording.framing == "string"))
         self.counts[topic] += 1
 

@@ -3,12 +3,12 @@
 from collections import Counter
 from contextlib import AsyncExitStack
 
+from stratopt_server.domain.parts import Part
 from stratopt_server.relay.answerer import Answerer
 from stratopt_server.relay.listener import Listener
 from stratopt_server.relay.publisher import Publisher
 from stratopt_server.relay.sockets import Sockets
 from stratopt_server.usecases.dead_letters import DeadLetters
-from stratopt_server.usecases.system import Part
 
 
 class Relay:

@@ -27,8 +27,11 @@ class PublicRelay(ValueError):
 class Sockets:
     """One context for all sockets of the relay, and one doorkeeper for those that bind."""
 
-    def __init__(self, curve: Curve | None, *, message_bytes_max: int, queue_messages_max: int) -> None:
-        """Without `curve` only loopback is bound; the limits are for each connection."""
+    def __init__(
+        self, curve: Curve | None, *, message_bytes_max: int, queue_messages_max: int, public: bool = False
+    ) -> None:
+        """Without `curve` only loopback is bound, unless `public`; the limits are for each connection."""
+        self._public = public
         self._curve = curve
         self._message_bytes_max = message_bytes_max
         self._queue_messages_max = queue_messages_max
@@ -50,7 +53,8 @@ class Sockets:
 
     def check(self, address: str, setting: str) -> None:
         """Raise PublicRelay for an address that needs keys that there are not."""
-        if address and self._curve is None and not address.startswith(LOOPBACK):
+        needs_keys = self._curve is None and not self._public
+        if address and needs_keys and not address.startswith(LOOPBACK):
             raise PublicRelay(
                 f"{setting}={address}: without CURVE keys only loopback is served; 'stratopt keys zmq' makes "
                 "them, STRATOPT_RELAY_CURVE_DIR names their folder"

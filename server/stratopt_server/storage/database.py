@@ -1,8 +1,10 @@
 """Opens the database that a URL names, and brings its tables up to date."""
 
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime
 from importlib.resources import files
+from pathlib import Path
 from string import Template
 
 from stratopt_server.storage.dialect import Database, UnsupportedDatabase
@@ -25,23 +27,53 @@ def connect(url: str) -> Database:
     )
 
 
-def migrate(database: Database) -> None:
-    """Apply, in order and one server at a time, every migration that the database has not had."""
+def is_there(url: str) -> bool:
+    """Tell whether there is a database to open, or a server to ask for it; opening a file would make it."""
+    return not url.startswith(SQLITE_URL) or Path(url.removeprefix(SQLITE_URL)).is_file()
+
+
+def migrate(database: Database, *, up_to: Collection[str] | None = None) -> None:
+    """Apply, in order and one server at a time, every migration that the database has not had.
+
+    `up_to` names those to stop at. Raises DatabaseUnusable if it has had some that this build does not know.
+    """
     with database.atomic():
         database.be_alone()
         database.execute_sql(
             "CREATE TABLE IF NOT EXISTS schema_migrations ("
             "name VARCHAR(100) PRIMARY KEY, applied_at TIMESTAMP NOT NULL)"
         )
-        applied = {row[0] for row in database.execute_sql("SELECT name FROM schema_migrations").fetchall()}
-        for name, script in migrations():
-            if name in applied:
+        applied = _applied(database)
+        known = migrations()
+        refuse_newer(applied, [name for name, _ in known])
+        for name, script in known:
+            if name in applied or (up_to is not None and name not in up_to):
                 continue
             for statement in _statements(Template(script).substitute(blob=database.blob)):
                 database.execute_sql(statement)
             now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
             values = f"({database.param}, {database.param})"
             database.execute_sql(f"INSERT INTO schema_migrations VALUES {values}", (name, now))  # noqa: S608
+
+
+def applied_migrations(database: Database) -> list[str]:
+    """Name the migrations that the database has had, in order: none if it is new."""
+    return _applied(database) if "schema_migrations" in database.get_tables() else []
+
+
+def refuse_newer(applied: Collection[str], known: Collection[str]) -> None:
+    """Raise DatabaseUnusable if some are not known."""
+    newer = sorted(set(applied) - set(known))
+    if newer:
+        raise DatabaseUnusable(
+            f"the database is newer than this version of stratopt, which does not know {', '.join(newer)}: "
+            "use the newer version"
+        )
+
+
+def _applied(database: Database) -> list[str]:
+    rows = database.execute_sql("SELECT name FROM schema_migrations ORDER BY name").fetchall()
+    return [name for (name,) in rows]
 
 
 def migrations() -> list[tuple[str, str]]:

@@ -2,7 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from typing import Any
 
 import peewee
@@ -29,6 +30,8 @@ class Database(peewee.Database):
 
     blob: str
     """Type of a column of bytes."""
+    is_shared: bool
+    """Whether servers on other machines may use it too."""
 
     @abstractmethod
     def be_alone(self) -> None:
@@ -42,6 +45,10 @@ class Database(peewee.Database):
     def trouble(self, error: Exception) -> StratoptError | None:
         """Tell what callers hear of an error; None if the query is at fault."""
 
+    def now(self) -> datetime | None:
+        """Return the time by the database's own clock; None if it has none but this machine's."""
+        return None
+
     def leave(self) -> None:
         """Close this thread's connection."""
         self.close()
@@ -51,6 +58,18 @@ class Database(peewee.Database):
         if not self.for_update:
             return query  # a transaction is the only writer
         return query.for_update("FOR UPDATE SKIP LOCKED" if skip else "FOR UPDATE")
+
+    @abstractmethod
+    def snapshot(self) -> AbstractContextManager[Any]:
+        """Read all of the block from the database as it is at one moment; nobody waits for it."""
+
+    def stream(self, query: str) -> Iterator[tuple[Any, ...]]:
+        """Yield rows without holding many; use inside a transaction."""
+        with self.telling(), peewee.__exception_wrapper__:
+            yield from self._rows(query)
+
+    def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:
+        yield from self.execute_sql(query)
 
     @contextmanager
     def telling(self) -> Iterator[None]:

@@ -5,6 +5,8 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
+import peewee
+
 from stratopt_server.domain.jobs import (
     BacktestResult,
     Event,
@@ -97,6 +99,15 @@ class SqlJobStore:
         count: int = self._jobs.select().where(waiting).count()
         return count
 
+    def tally(self) -> dict[str, dict[str, int]]:
+        """Count the jobs of each kind by status, those there are."""
+        rows = self._jobs
+        query: Any = rows.select(rows.kind, rows.status, peewee.fn.COUNT(rows.id))
+        found: dict[str, dict[str, int]] = {}
+        for kind, status, count in query.group_by(rows.kind, rows.status).tuples():
+            found.setdefault(kind, {})[status] = count
+        return found
+
     def claim(
         self,
         owner: str,
@@ -122,10 +133,20 @@ class SqlJobStore:
         held = (self._jobs.lease_owner == owner) & (self._jobs.status == JobStatus.RUNNING.value)
         self._jobs.update(lease_until=lease_until).where(held).execute()
 
-    def lapsed(self, now: datetime) -> list[Job]:
-        """Return the running jobs whose lease ended before `now`."""
+    def held(self, owner: str) -> list[tuple[str, int]]:
+        """Return the id and the attempt of every running job whose lease the owner holds."""
         rows = self._jobs
-        query = rows.select().where((rows.status == JobStatus.RUNNING.value) & (rows.lease_until < now))
+        mine = (rows.lease_owner == owner) & (rows.status == JobStatus.RUNNING.value)
+        query: Any = rows.select(rows.id, rows.attempt).where(mine)
+        return [(job_id, attempt) for job_id, attempt in query.tuples()]
+
+    def lapsed(self, now: datetime, *, longest: datetime | None = None) -> list[Job]:
+        """Return the running jobs whose lease ended before `now`, or ends after `longest`."""
+        rows = self._jobs
+        over = rows.lease_until < now
+        if longest is not None:
+            over |= rows.lease_until > longest
+        query = rows.select().where((rows.status == JobStatus.RUNNING.value) & over)
         return [job_of(row) for row in query]
 
     def release(self, job_id: str, attempt: int, *, lost: bool = False) -> None:

@@ -435,6 +435,20 @@ class DeadLetterRow(peewee.Model):
         table_name = "dead_letters"
 
 
+class LeaseRow(peewee.Model):
+    """What one server does for all."""
+
+    name = peewee.CharField(primary_key=True)
+    owner = peewee.CharField()
+    detail = peewee.CharField()
+    lease_until = UtcField()
+
+    class Meta:
+        """The leases."""
+
+        table_name = "leases"
+
+
 class EpochRow(peewee.Model):
     """The life of this database."""
 

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import peewee
@@ -26,6 +26,9 @@ from stratopt_server.storage.stores import newest_first
 
 Reviews = tuple[PackageReview, ...]
 
+LATER = timedelta(microseconds=1)
+"""Keeps epochs in order where a clock does not."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageDocument:
@@ -38,24 +41,44 @@ class PackageDocument:
     valid_until: datetime
 
 
-class Epoch:
-    """The life of this database."""
+class Epochs:
+    """The lives of this database: restoring a backup begins a new one, and what is older changes no more."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._epochs = bound(EpochRow, database)
 
     def name(self, now: datetime) -> str:
-        """Return its name, which is made at the first call there ever is."""
+        """Return the name of the present one; the first is made at the first call there ever is."""
         with self._database.atomic():
-            row = self._epochs.select().first()
-            if row is None:
+            names = self._names()
+            if not names:
                 self._database.be_alone()
-                row = self._epochs.select().first()
-            if row is None:
-                row = self._epochs.create(epoch=secrets.token_hex(8), created_at=now)
-            epoch: str = row.epoch
-            return epoch
+                names = self._names()
+            return names[-1] if names else self._make(now)
+
+    def begin(self, now: datetime) -> str:
+        """Begin another one, behind all there were, and return its name."""
+        newest = self._epochs.select().order_by(self._epochs.created_at.desc()).first()
+        return self._make(now if newest is None else max(now, newest.created_at + LATER))
+
+    def last_of_each(self, rows: Any, now: datetime) -> list[Place]:
+        """Return the newest place of an order in each epoch, the present one last."""
+        present = self.name(now)
+        newest: Any = rows.select(rows.epoch, peewee.fn.MAX(rows.seq)).group_by(rows.epoch)
+        found = dict(newest.tuples())
+        return [Place(name, found.get(name, 0)) for name in self._names() or [present]]
+
+    def _names(self) -> list[str]:
+        return [row.epoch for row in self._in_order()]
+
+    def _in_order(self) -> Any:
+        return self._epochs.select().order_by(self._epochs.created_at, self._epochs.epoch)
+
+    def _make(self, now: datetime) -> str:
+        name = secrets.token_hex(8)
+        self._epochs.create(epoch=name, created_at=now)
+        return name
 
     def next(self, rows: Any, now: datetime) -> Place:
         """Return the place behind the newest of an order."""
@@ -76,15 +99,19 @@ class SqlPackageStore:
         self._packages = bound(ParameterPackageRow, database)
         self._outbox = bound(OutboxRow, database)
         self._revocations = bound(RevocationRow, database)
-        self._epoch = Epoch(database)
+        self._epochs = Epochs(database)
 
     def next_place(self, *, now: datetime) -> Place:
         """Return the place of the next package; use inside the transaction that adds it."""
-        return self._epoch.next(self._outbox, now)
+        return self._epochs.next(self._outbox, now)
 
     def last_place(self, *, now: datetime) -> Place:
         """Return the place of the newest package; seq 0 if there is none."""
-        return self._epoch.last(self._outbox, now)
+        return self._epochs.last(self._outbox, now)
+
+    def last_places(self, *, now: datetime) -> list[Place]:
+        """Return the newest place of every epoch, the present one last."""
+        return self._epochs.last_of_each(self._outbox, now)
 
     def add(self, package: ParameterPackage) -> None:
         """Store a draft, or an approved one at its place, in place of its draft if there is one."""
@@ -144,6 +171,19 @@ class SqlPackageStore:
         waiting = self._packages.approved & rows.published_at.is_null()
         return _packages(self._joined().where(waiting).order_by(rows.created_at, rows.seq).limit(limit))
 
+    def count_unpublished(self) -> int:
+        """Count the packages not handed to the socket yet."""
+        rows = self._outbox
+        count: int = rows.select().where(rows.published_at.is_null()).count()
+        return count
+
+    def oldest_unpublished(self) -> datetime | None:
+        """Return when the oldest package not handed to the socket yet was made; None if none waits."""
+        rows = self._outbox
+        waiting: Any = rows.select(rows.created_at).where(rows.published_at.is_null())
+        row = waiting.order_by(rows.created_at).first()
+        return None if row is None else row.created_at
+
     def mark_published(self, package_ids: Sequence[str], *, now: datetime) -> None:
         """Note that packages were handed to the socket."""
         ids = list(package_ids)
@@ -184,15 +224,19 @@ class SqlRevocationStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._rows = bound(RevocationRow, database)
-        self._epoch = Epoch(database)
+        self._epochs = Epochs(database)
 
     def next_place(self, *, now: datetime) -> Place:
         """Return the place of the next one; use inside the transaction that adds it."""
-        return self._epoch.next(self._rows, now)
+        return self._epochs.next(self._rows, now)
 
     def last_place(self, *, now: datetime) -> Place:
         """Return the place of the newest; seq 0 if there is none."""
-        return self._epoch.last(self._rows, now)
+        return self._epochs.last(self._rows, now)
+
+    def last_places(self, *, now: datetime) -> list[Place]:
+        """Return the newest place of every epoch, the present one last."""
+        return self._epochs.last_of_each(self._rows, now)
 
     def add(self, revocation: Revocation) -> None:
         """Store it; raises AlreadyExists if the package is revoked."""

@@ -64,11 +64,15 @@ class SqlPipelineStore:
         row = self._oldest(self._rows.status == JobStatus.PENDING.value).first()
         return None if row is None else _pipeline(row)
 
-    def claim(self, owner: str, *, now: datetime, lease_until: datetime) -> Pipeline | None:
+    def claim(
+        self, owner: str, *, now: datetime, lease_until: datetime, longest: datetime | None = None
+    ) -> Pipeline | None:
         """Make the oldest one running and the owner's, if one is pending or its lease has lapsed."""
         rows = self._rows
         with self._database.atomic():
             lapsed = rows.lease_until.is_null() | (rows.lease_until < now)
+            if longest is not None:
+                lapsed |= rows.lease_until > longest
             row = self._database.locked(
                 self._oldest(
                     (rows.status == JobStatus.PENDING.value)

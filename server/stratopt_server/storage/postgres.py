@@ -1,5 +1,8 @@
 """PostgreSQL: a server that others use too, that may be slow, and that may go away and come back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import peewee
@@ -10,6 +13,7 @@ from psycopg.types.json import set_json_loads
 
 from stratopt_server.domain.errors import Code, StratoptError, Unavailable
 from stratopt_server.storage.dialect import TROUBLES, Database, DatabaseUnusable
+from stratopt_server.storage.models import UtcField
 
 CONNECTIONS_MAX = 8
 """Connections of one process; the threads that use the database are fewer."""
@@ -33,6 +37,11 @@ ALONE = 0x73_74_72_61_74_6F
 """Name of the advisory lock; other applications on the same database have other numbers."""
 
 
+REPEATABLE_READ = 3
+"""As peewee numbers the levels of isolation."""
+ROWS_AT_A_TIME = 50
+"""Rows of a stream in memory: one may be a piece of a report."""
+
 NUL_IN_TEXT = StratoptError(
     "a text of the request holds the character U+0000, which the database cannot store: leave it out",
     code=Code.INVALID_ARGUMENT,
@@ -44,6 +53,7 @@ class PostgresServer(Database, PooledPostgresqlDatabase):  # type: ignore[misc] 
     """A database on a server."""
 
     blob = "BYTEA"
+    is_shared = True
 
     @classmethod
     def open(cls, url: str) -> "PostgresServer":
@@ -64,6 +74,19 @@ class PostgresServer(Database, PooledPostgresqlDatabase):  # type: ignore[misc] 
     def be_alone(self) -> None:
         """Wait for the advisory lock, which ends with the transaction."""
         self.execute_sql("SELECT pg_advisory_xact_lock(%s)", (ALONE,))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Hold a transaction that sees nothing of what others commit, and may stand still for long."""
+        with self.transaction(REPEATABLE_READ):
+            self.execute_sql("SET TRANSACTION READ ONLY")
+            self.execute_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+            yield
+
+    def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:
+        with self.connection().cursor(name="stratopt_stream") as cursor:
+            cursor.itersize = ROWS_AT_A_TIME
+            yield from cursor.execute(query)
 
     def number_in(self, document: Any, name: str) -> Any:
         """Return the expression of the number of that name in a JSON document."""
@@ -108,6 +131,11 @@ class PostgresServer(Database, PooledPostgresqlDatabase):  # type: ignore[misc] 
         except TROUBLES:
             if not self._leave_lost_connection():
                 raise
+
+    def now(self) -> datetime | None:
+        """Return the time by the server's clock."""
+        (moment,) = self.execute_sql("SELECT clock_timestamp()").fetchone()
+        return UtcField().python_value(moment)
 
     def leave(self) -> None:
         """Close this thread's connection, and those that wait in the pool."""

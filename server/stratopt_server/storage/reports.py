@@ -15,7 +15,10 @@ from stratopt_server.domain.report import Report, ReportSeries, Trade
 from stratopt_server.domain.runs import BacktestSpec
 from stratopt_server.storage.codec import pack_series, pack_trades, to_json, unpack_series, unpack_trades
 from stratopt_server.storage.dialect import Database
-from stratopt_server.storage.models import BacktestReportRow, ReportPartRow, bound
+from stratopt_server.storage.models import BacktestReportRow, ReportPartRow, UtcField, bound
+
+ROW = "strategy_id, symbol, params, metrics, max_drawdown, sharpe_ratio, total_return, start_date, end_date"
+PART = "kind, number, content"
 
 
 class SqlReportStore:
@@ -47,6 +50,17 @@ class SqlReportStore:
             self._add_parts(job.id, "series", pack_series(report.series))
             self._add_parts(job.id, "trades", pack_trades(report.trades))
             self._add_parts(job.id, "html", [zlib.compress(html.encode())])
+
+    def copy(self, backtest_id: str, job: Job, *, now: datetime) -> None:
+        """Store the report of one backtest as another's, which ran the same."""
+        mark, moment = self._database.param, UtcField().db_value(now)
+        row = f"INSERT INTO backtest_reports (id, created_at, {ROW}) SELECT {mark}, {mark}, {ROW} FROM "  # noqa: S608
+        part = f"INSERT INTO report_parts (backtest_id, {PART}) SELECT {mark}, {PART} FROM "  # noqa: S608 - names of our own
+        with self._database.atomic():
+            where = f"backtest_reports WHERE id = {mark}"
+            self._database.execute_sql(row + where, (job.id, moment, backtest_id))
+            where = f"report_parts WHERE backtest_id = {mark}"
+            self._database.execute_sql(part + where, (job.id, backtest_id))
 
     def page(
         self, wanted: ReportFilter, order: ReportOrder, *, after: ReportKey | None, limit: int

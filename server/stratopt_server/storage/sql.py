@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from stratopt_server.domain.jobs import JobKind
 from stratopt_server.domain.ports import Counts
@@ -11,6 +12,7 @@ from stratopt_server.storage.dead_letters import SqlDeadLetterStore
 from stratopt_server.storage.decisions import SqlDecisionStore
 from stratopt_server.storage.dialect import Database
 from stratopt_server.storage.jobs import SqlJobStore
+from stratopt_server.storage.leases import SqlLeaseStore
 from stratopt_server.storage.ledger import SqlLedger
 from stratopt_server.storage.packages import SqlPackageStore, SqlRevocationStore
 from stratopt_server.storage.pipelines import SqlPipelineStore
@@ -39,6 +41,7 @@ class SqlStorage:
         self.pipelines = SqlPipelineStore(database)
         self.dead_letters = SqlDeadLetterStore(database)
         self.requests = SqlRequestLog(database)
+        self.leases = SqlLeaseStore(database)
 
     @classmethod
     def open(cls, url: str, *, migrated: bool = False) -> "SqlStorage":
@@ -55,6 +58,15 @@ class SqlStorage:
             if alone:
                 self._database.be_alone()
             yield
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether servers on other machines may use it too."""
+        return self._database.is_shared
+
+    def now(self, own: datetime) -> datetime:
+        """Return the database's own time if it has a clock, for what servers must agree on; else `own`."""
+        return self._database.now() or own
 
     def counts(self) -> Counts:
         """Count the rows."""

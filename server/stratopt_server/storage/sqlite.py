@@ -1,6 +1,8 @@
 """SQLite: one file, readers beside one writer."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ class SqliteFile(Database, peewee.SqliteDatabase):
     """A database in a file."""
 
     blob = "BLOB"
+    is_shared = False
 
     @classmethod
     def open(cls, url: str) -> "SqliteFile":
@@ -53,6 +56,13 @@ class SqliteFile(Database, peewee.SqliteDatabase):
 
     def be_alone(self) -> None:
         """Nothing to do: every transaction is."""
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Hold a read transaction: WAL keeps what it sees beside what others write."""
+        with self.transaction("DEFERRED"):
+            self.execute_sql("SELECT COUNT(*) FROM sqlite_master")  # it begins with the first read
+            yield
 
     def number_in(self, document: Any, name: str) -> Any:
         """Return the expression of the number of that name in a JSON document."""

@@ -12,7 +12,12 @@ from stratopt_server.domain.ports import AnsweredRequest, DatasetFilter, Request
 from stratopt_server.domain.strategy import Strategy
 from stratopt_server.storage.codec import from_json, to_json
 from stratopt_server.storage.dialect import Database
-from stratopt_server.storage.models import DatasetRow, RequestRow, StrategyRow, bound
+from stratopt_server.storage.models import DatasetRow, RequestRow, StrategyRow, UtcField, bound
+
+FORGET = (
+    "DELETE FROM request_log WHERE (method, request_id) IN "
+    "(SELECT method, request_id FROM request_log WHERE created_at < {0} LIMIT {0})"
+)
 
 
 def newest_first(query: Any, model: Any, page: Page) -> Any:
@@ -153,3 +158,9 @@ class SqlRequestLog:
         with self._database.atomic():
             rows.delete().where((rows.method == key.method) & (rows.request_id == key.request_id)).execute()
             rows.insert(row).execute()
+
+    def forget(self, *, before: datetime, limit: int) -> int:
+        """Remove up to `limit` calls answered before that; return how many went."""
+        old = FORGET.format(self._database.param)
+        gone = self._database.execute_sql(old, (UtcField().db_value(before), limit))
+        return int(gone.rowcount)

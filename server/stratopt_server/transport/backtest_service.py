@@ -9,6 +9,7 @@ from stratopt.v1.backtest_service_pb2_grpc import BacktestServiceServicer
 from stratopt_server.domain.errors import Violations
 from stratopt_server.domain.jobs import JobKind
 from stratopt_server.domain.ports import ReportKey
+from stratopt_server.transport.kept import KeptBacktests
 from stratopt_server.usecases.backtests import Backtests
 from stratopt_server.usecases.estimating import Estimating
 from stratopt_server.usecases.jobs import Jobs
@@ -44,6 +45,7 @@ class BacktestServicer(BacktestServiceServicer):
         estimating: Estimating,
         runner: Runner,
         watching: Watching,
+        kept: KeptBacktests,
         thread: StorageThread,
     ) -> None:
         self._backtests = backtests
@@ -51,21 +53,27 @@ class BacktestServicer(BacktestServiceServicer):
         self._estimating = estimating
         self._runner = runner
         self._watching = watching
+        self._kept = kept
         self._thread = thread
 
     async def StartBacktest(self, request: pb.StartBacktestRequest, context: Any) -> pb.StartBacktestResponse:
         """Accept a backtest."""
         wanted = backtest_from_proto(request)
         call = call_of(request, "StartBacktest", caller=caller_of(context.invocation_metadata()))
-        job = await self._thread.run(self._backtests.start, wanted, call)
+        job = await self._backtests.start(wanted, call)
         self._runner.wake()
         seconds = await self._thread.run(self._estimating.seconds, job)
         return pb.StartBacktestResponse(backtest=backtest_to_proto(job), estimated_seconds=seconds)
 
     async def GetBacktest(self, request: pb.GetBacktestRequest, context: Any) -> pb.GetBacktestResponse:
         """Return one backtest."""
-        job = await self._thread.run(self._jobs.get, JobKind.BACKTEST, request.backtest_id)
-        return pb.GetBacktestResponse(backtest=backtest_to_proto(job))
+        backtest = await self._kept.get(request.backtest_id)
+        if backtest is None:
+            job = await self._thread.run(self._jobs.get, JobKind.BACKTEST, request.backtest_id)
+            backtest = backtest_to_proto(job)
+            if job.status.is_final:
+                await self._kept.keep(backtest)
+        return pb.GetBacktestResponse(backtest=backtest)
 
     async def ListBacktests(self, request: pb.ListBacktestsRequest, context: Any) -> pb.ListBacktestsResponse:
         """Return a page of backtests."""

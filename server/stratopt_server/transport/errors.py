@@ -2,13 +2,16 @@
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import grpc
 from grpc import aio
 
 from stratopt_server.domain.errors import Code, StratoptError
+from stratopt_server.transport.limits import CallLimit
 from stratopt_server.transport.status import to_status
+from stratopt_server.transport.wrapping import Continuation, Handler, Stream, Unary, wrapped
+from stratopt_server.wire.reading import caller_of
 
 log = logging.getLogger(__name__)
 
@@ -17,37 +20,49 @@ INTERNAL = StratoptError(
 )
 
 
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+OURS = "/stratopt."
+"""Begins the name of every method of ours; health checks and reflection are not counted."""
+Check = Callable[[Any], Awaitable[None]]
 
 
 class ErrorInterceptor(aio.ServerInterceptor):
-    """Answers a StratoptError with its status, and any other exception with INTERNAL and no text."""
+    """Answers a StratoptError with its status, and any other exception with INTERNAL and no text.
+
+    A call beyond its caller's limit is such an error before it begins.
+    """
+
+    def __init__(self, limit: CallLimit) -> None:
+        self._limit = limit
 
     async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
-        handler_call_details: grpc.HandlerCallDetails,
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler:
         """Wrap the method's handler, unary or streaming."""
         handler = await continuation(handler_call_details)
         if handler is None:
             return handler
         method = handler_call_details.method
-        kinds: dict[tuple[bool, bool], tuple[str, Any, Any]] = {
-            (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler, _guard_unary),
-            (False, True): ("unary_stream", grpc.unary_stream_rpc_method_handler, _guard_stream),
-            (True, False): ("stream_unary", grpc.stream_unary_rpc_method_handler, _guard_unary),
-            (True, True): ("stream_stream", grpc.stream_stream_rpc_method_handler, _guard_stream),
-        }
-        attribute, make, guard = kinds[handler.request_streaming, handler.response_streaming]
-        guarded = guard(getattr(handler, attribute), method)
-        wrapped: Handler = make(guarded, handler.request_deserializer, handler.response_serializer)
-        return wrapped
+        check = self._check if method.startswith(OURS) else _nothing
+        return wrapped(
+            handler,
+            lambda behaviour: _guard_unary(behaviour, method, check),
+            lambda behaviour: _guard_stream(behaviour, method, check),
+        )
+
+    async def _check(self, context: Any) -> None:
+        """Count the call for its caller: by name, or by the host it comes from."""
+        caller = caller_of(context.invocation_metadata())
+        await self._limit.check(caller or str(context.peer()).rpartition(":")[0])
 
 
-def _guard_unary(behaviour: Callable[..., Awaitable[Any]], method: str) -> Callable[..., Awaitable[Any]]:
+async def _nothing(_: Any) -> None:
+    """Nothing is counted."""
+
+
+def _guard_unary(behaviour: Unary, method: str, check: Check) -> Unary:
     async def guarded(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
         try:
+            await check(context)
             return await behaviour(request, context)
         except Exception as error:  # noqa: BLE001 - every exception becomes a status
             await _abort(error, method, context)
@@ -55,11 +70,10 @@ def _guard_unary(behaviour: Callable[..., Awaitable[Any]], method: str) -> Calla
     return guarded
 
 
-def _guard_stream(
-    behaviour: Callable[..., AsyncIterator[Any]], method: str
-) -> Callable[..., AsyncIterator[Any]]:
+def _guard_stream(behaviour: Stream, method: str, check: Check) -> Stream:
     async def guarded(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         try:
+            await check(context)
             async for response in behaviour(request, context):
                 yield response
         except Exception as error:  # noqa: BLE001 - every exception becomes a status

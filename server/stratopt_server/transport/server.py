@@ -24,11 +24,14 @@ from stratopt.v1 import (
     system_service_pb2,
     system_service_pb2_grpc,
 )
+from stratopt_server.observing.meters import Meters
 from stratopt_server.settings import Settings
 from stratopt_server.transport.advisor_service import AdvisorServicer
 from stratopt_server.transport.approval_service import ApprovalServicer
 from stratopt_server.transport.backtest_service import BacktestServicer
+from stratopt_server.transport.calls import CallInterceptor
 from stratopt_server.transport.errors import ErrorInterceptor
+from stratopt_server.transport.limits import CallLimit
 from stratopt_server.transport.market_data_service import MarketDataServicer
 from stratopt_server.transport.optimization_service import OptimizationServicer
 from stratopt_server.transport.pipeline_service import PipelineServicer
@@ -65,17 +68,12 @@ class AddressInUse(ValueError):
 class GrpcServer:
     """Serves until it is stopped."""
 
-    def __init__(self, servicers: Servicers, settings: Settings) -> None:
-        host, _, _ = settings.listen.rpartition(":")
-        if host not in LOOPBACK:
-            raise PublicAddress(
-                f"STRATOPT_LISTEN={settings.listen}: without TLS and credentials only loopback "
-                f"({', '.join(LOOPBACK)}) is served"
-            )
+    def __init__(self, servicers: Servicers, settings: Settings, limit: CallLimit, meters: Meters) -> None:
+        check_loopback("STRATOPT_LISTEN", settings.listen, public=settings.public_without_tls)
         self._settings = settings
         self._health = health.aio.HealthServicer()
         self._server = aio.server(
-            interceptors=[ErrorInterceptor()],
+            interceptors=[CallInterceptor(meters), ErrorInterceptor(limit)],
             options=[
                 ("grpc.max_receive_message_length", settings.message_bytes_max),
                 ("grpc.max_send_message_length", settings.message_bytes_max),
@@ -112,6 +110,17 @@ class GrpcServer:
     async def stop(self, grace_seconds: float) -> None:
         """Stop serving; calls under way may finish for so long."""
         await self._server.stop(grace_seconds)
+
+
+def check_loopback(variable: str, address: str, *, public: bool) -> None:
+    """Raise PublicAddress if others can reach an address that is to be served, unless `public` lets them."""
+    host, _, _ = address.rpartition(":")
+    if host not in LOOPBACK and not public:
+        raise PublicAddress(
+            f"{variable}={address}: without TLS and credentials only loopback "
+            f"({', '.join(LOOPBACK)}) is served. STRATOPT_PUBLIC_WITHOUT_TLS=true serves it all the same, "
+            "only for a network that is closed to all others"
+        )
 
 
 def _add(server: aio.Server, servicers: Servicers) -> tuple[str, ...]:

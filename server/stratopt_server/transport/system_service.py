@@ -55,7 +55,7 @@ class SystemServicer(SystemServiceServicer):
     async def GetServerInfo(self, request: pb.GetServerInfoRequest, context: Any) -> pb.GetServerInfoResponse:
         """Say what this server is and how its parts are."""
         parts = await self._thread.run(self._system.parts)
-        addresses = self._addresses()
+        addresses = await self._thread.run(self._addresses)
         return pb.GetServerInfoResponse(
             version=__version__,
             start_time=to_timestamp(self._system.started_at),

@@ -16,11 +16,14 @@ class Hub:
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._woken_at: dict[str, float] = {}
         self._due: dict[str, asyncio.TimerHandle] = {}
-        self._followers: list[Callable[[str], None]] = []
+        self._followers: list[tuple[Callable[[str], None], bool]] = []
 
-    def follow(self, tell: Callable[[str], None]) -> None:
-        """Have `tell` called with the id of every job or pipeline whose rows change; it must be quick."""
-        self._followers.append(tell)
+    def follow(self, tell: Callable[[str], None], *, of_others: bool = True) -> None:
+        """Have `tell` called with the id of every job or pipeline whose rows change; it must be quick.
+
+        With `of_others` also of those that another server changes, where it tells.
+        """
+        self._followers.append((tell, of_others))
 
     @contextmanager
     def listening(self, job_id: str) -> Iterator[asyncio.Event]:
@@ -36,10 +39,14 @@ class Hub:
                 del self._waiting[job_id]
                 self._woken_at.pop(job_id, None)
 
-    def notify(self, job_id: str) -> None:
-        """Wake everyone who listens to the job: now, or at the end of their pause."""
-        for tell in self._followers:
-            tell(job_id)
+    def notify(self, job_id: str, *, here: bool = True) -> None:
+        """Wake everyone who listens to the job: now, or at the end of their pause.
+
+        `here` says that this server changed the rows.
+        """
+        for tell, of_others in self._followers:
+            if here or of_others:
+                tell(job_id)
         waiting = self._waiting.get(job_id)
         if not waiting or job_id in self._due:
             return

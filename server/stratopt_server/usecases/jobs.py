@@ -1,17 +1,21 @@
 """What backtests and optimizations have in common as jobs: accept, read, pause, resume, reopen, cancel."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 
+from stratopt_server import logs
 from stratopt_server.domain.clock import Clock, Ids
 from stratopt_server.domain.errors import Exhausted, NotFound, Unavailable, WrongStatus
-from stratopt_server.domain.jobs import Job, JobKind, JobStatus, OptimizationResult, Progress
+from stratopt_server.domain.jobs import BacktestResult, Job, JobKind, JobStatus, OptimizationResult, Progress
 from stratopt_server.domain.optimization import StopReason
 from stratopt_server.domain.paging import Page
 from stratopt_server.domain.ports import JobFilter, Storage
 from stratopt_server.domain.runs import BacktestSpec, OptimizationSpec
 from stratopt_server.usecases.idempotency import Repeats
 from stratopt_server.usecases.requests import Call
+
+log = logging.getLogger(__name__)
 
 PREFIXES = {JobKind.BACKTEST: "bt", JobKind.OPTIMIZATION: "opt"}
 
@@ -44,34 +48,68 @@ class Jobs:
         The row is written in one transaction with the answer's request_id; planning, which may take its
         time, comes before it. Raises Exhausted while the queue is full.
         """
-        made = self._repeats.resource_of(call)
+        made = self.made_before(kind, call)
         if made is not None:
-            return self.get(kind, made)
+            return made
         self._refuse_while_draining()
         spec, progress = plan()
         with self._storage.transaction():
-            made = self._repeats.resource_of(call)
+            made = self.made_before(kind, call)
             if made is not None:
-                return self.get(kind, made)
+                return made
             self._check_room()
-            job = Job(
-                id=self._ids.new(PREFIXES[kind]),
-                spec=spec,
-                status=JobStatus.PENDING,
-                progress=progress,
-                result=None,
-                failure=None,
-                attempt=0,
-                priority=priority,
-                caller=call.caller,
-                last_sequence=0,
-                created_at=self._clock.now(),
-                started_at=None,
-                completed_at=None,
-            )
+            job = self._new(call, spec, progress, priority=priority)
             self._storage.jobs.add(job)
             self._repeats.remember(call, job.id)
-            return job
+        _say(job, "accepted")
+        return job
+
+    def made_before(self, kind: JobKind, call: Call) -> Job | None:
+        """Return what the same call made before, or None."""
+        made = self._repeats.resource_of(call)
+        return None if made is None else self.get(kind, made)
+
+    def accept_done(
+        self, call: Call, spec: BacktestSpec, progress: Progress, result: BacktestResult, *, priority: int
+    ) -> Job:
+        """Store a backtest that has succeeded already, with the report of the one its result comes from."""
+        with self._storage.transaction():
+            made = self.made_before(JobKind.BACKTEST, call)
+            if made is not None:
+                return made
+            now = self._clock.now()
+            job = self._new(call, spec, progress, priority=priority)
+            self._storage.jobs.add(job)
+            self._storage.reports.copy(result.cached_from, job, now=now)
+            self._repeats.remember(call, job.id)
+            done = self._storage.jobs.finish(job.id, JobStatus.SUCCEEDED, now=now, result=result)
+        _say(job, f"answered by {result.cached_from}")
+        return done
+
+    def _new(
+        self,
+        call: Call,
+        spec: BacktestSpec | OptimizationSpec,
+        progress: Progress,
+        *,
+        priority: int,
+    ) -> Job:
+        kind = JobKind.BACKTEST if isinstance(spec, BacktestSpec) else JobKind.OPTIMIZATION
+        return Job(
+            id=self._ids.new(PREFIXES[kind]),
+            spec=spec,
+            status=JobStatus.PENDING,
+            progress=progress,
+            result=None,
+            failure=None,
+            attempt=0,
+            priority=priority,
+            caller=call.caller,
+            last_sequence=0,
+            created_at=self._clock.now(),
+            started_at=None,
+            completed_at=None,
+        )
 
     def _check_room(self) -> None:
         if self._storage.jobs.pending() >= self._pending_max:
@@ -171,3 +209,9 @@ class Jobs:
     def _refuse_while_draining(self) -> None:
         if self.draining:
             raise Unavailable("the server is shutting down: try again shortly", reason="DRAINING")
+
+
+def _say(job: Job, what: str) -> None:
+    """Log it under the ids of the call and of the job: the line that joins the two."""
+    with logs.bound(job_id=job.id):
+        log.info("job %s: %s", job.id, what)

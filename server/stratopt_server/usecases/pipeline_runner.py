@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from stratopt_server import logs
 from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.errors import Code, StratoptError
 from stratopt_server.domain.jobs import Failure, JobStatus
@@ -18,7 +19,7 @@ from stratopt_server.usecases.going_on import going_on
 from stratopt_server.usecases.hub import Hub
 from stratopt_server.usecases.pipeline_steps import Stage, Steps
 from stratopt_server.usecases.routes import StrategyPlan
-from stratopt_server.usecases.runner import HEARTBEATS_A_LEASE, POLL_SECONDS
+from stratopt_server.usecases.runner import HEARTBEATS_A_LEASE, LONGEST_LEASES, POLL_SECONDS
 from stratopt_server.usecases.threads import StorageThread
 
 log = logging.getLogger(__name__)
@@ -118,20 +119,30 @@ class PipelineRunner:
         self._news.set()
 
     async def _claim(self) -> Pipeline | None:
-        now = self._clock.now()
-        return await self._thread.run(
-            self._storage.pipelines.claim, self._owner, now=now, lease_until=now + self._lease
+        return await self._thread.run(self._claim_now)
+
+    def _claim_now(self) -> Pipeline | None:
+        now = self._storage.now(self._clock.now())
+        return self._storage.pipelines.claim(
+            self._owner,
+            now=now,
+            lease_until=now + self._lease,
+            longest=now + LONGEST_LEASES * self._lease,
         )
+
+    def _renew(self) -> None:
+        until = self._storage.now(self._clock.now()) + self._lease
+        self._storage.pipelines.renew(self._owner, lease_until=until)
 
     async def _keep_leases(self) -> None:
         while True:
             with going_on(log, "the leases of pipelines could not be kept"):
-                until = self._clock.now() + self._lease
-                await self._thread.run(self._storage.pipelines.renew, self._owner, lease_until=until)
+                await self._thread.run(self._renew)
             await asyncio.sleep(self._lease.total_seconds() / HEARTBEATS_A_LEASE)
 
     async def _see_through(self, pipeline: Pipeline) -> None:
         """Make every step of every strategy; afterwards the pipeline has a final status."""
+        logs.bind(pipeline_id=pipeline.id)
         log.info("pipeline %s: %s on %s", pipeline.id, pipeline.route, pipeline.opportunity.symbol)
         at_work = _AtWork(pipeline, self)
         with suppress(LeaseLost):  # it was cancelled, or another server has it

@@ -167,7 +167,7 @@ class Steps:
         assert params is not None, "a search without a best went no further"
         run = search_of(stage.plan, stage.pipeline.opportunity).run
         wanted = BacktestRequest(run=run, params=dict(params))
-        return await self._thread.run(self._backtests.start, wanted, stage.call("backtest"))
+        return await self._backtests.start(wanted, stage.call("backtest"))
 
     async def _approve(self, stage: Stage) -> StrategyRun:
         run = stage.run

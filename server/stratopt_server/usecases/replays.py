@@ -26,10 +26,13 @@ Row = TypeVar("Row", ParameterPackage, Revocation)
 
 @dataclass(frozen=True, slots=True)
 class Replay(Generic[Row]):
-    """Rows at the places asked for, and the newest place there is."""
+    """Rows at the places asked for, and the newest places there are."""
 
     rows: Sequence[Row]
     last: Place
+    """The newest of the epoch asked for."""
+    epochs: Sequence[Place]
+    """The newest of every epoch, the present one last."""
 
 
 class Replays:
@@ -42,15 +45,15 @@ class Replays:
 
     def packages(self, epoch: str, first: int, last: int) -> Replay[ParameterPackage]:
         """Return packages from `first` to `last`, 0 for the newest; raises RequestRefused or NotFound."""
-        place = self._packages.last_place(now=self._clock.now())
-        span = _span(epoch, first, last, present=place)
-        return Replay(self._packages.replay(span, limit=REPLAYED_MAX), place)
+        epochs = self._packages.last_places(now=self._clock.now())
+        span, place = _span(epoch, first, last, epochs=epochs)
+        return Replay(self._packages.replay(span, limit=REPLAYED_MAX), place, epochs)
 
     def revocations(self, epoch: str, first: int, last: int) -> Replay[Revocation]:
         """Return revocations likewise."""
-        place = self._revocations.last_place(now=self._clock.now())
-        span = _span(epoch, first, last, present=place)
-        return Replay(self._revocations.replay(span, limit=REPLAYED_MAX), place)
+        epochs = self._revocations.last_places(now=self._clock.now())
+        span, place = _span(epoch, first, last, epochs=epochs)
+        return Replay(self._revocations.replay(span, limit=REPLAYED_MAX), place, epochs)
 
     def latest(self, symbol: str, strategy_id: str | None) -> ParameterPackage:
         """Return the newest package that may trade the symbol now; raises RequestRefused or NotFound."""
@@ -69,7 +72,8 @@ class Replays:
         raise NotFound("package", f"for {symbol}" + (f" of {strategy_id}" if strategy_id else ""))
 
 
-def _span(epoch: str, first: int, last: int, *, present: Place) -> Span:
+def _span(epoch: str, first: int, last: int, *, epochs: Sequence[Place]) -> tuple[Span, Place]:
+    """Return what is asked for, and the newest place of its epoch."""
     violations = Violations()
     for name, value in (("from_seq", first), ("to_seq", last)):
         if value < 0:
@@ -77,6 +81,7 @@ def _span(epoch: str, first: int, last: int, *, present: Place) -> Span:
     if first >= 0 and 0 < last < first:
         violations.add("to_seq", "OUT_OF_RANGE", f"at least from_seq ({first}), not {last}", value=last)
     violations.refuse_if_any()
-    if epoch not in ("", present.epoch):
+    place = next((place for place in reversed(epochs) if epoch in ("", place.epoch)), None)
+    if place is None:
         raise NotFound("epoch", epoch)
-    return Span(present.epoch, max(first, 1), last or None)
+    return Span(place.epoch, max(first, 1), last or None), place

@@ -85,6 +85,8 @@ class BacktestRequest:
 
     run: RunRequest
     params: dict[str, ParameterValue]
+    recompute: bool = False
+    """Run it although the same run has a result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

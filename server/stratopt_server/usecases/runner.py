@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
+from stratopt_server import logs
 from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.jobs import Failure, Job, JobKind, JobStatus
 from stratopt_server.domain.ports import LeaseLost, Storage
@@ -20,7 +21,11 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 """The queue is looked at this often even without news: another server may have added a job."""
+SETTLE_SECONDS_MAX = 10.0
+"""How long a server on its way out tries to store what became of its jobs."""
 HEARTBEATS_A_LEASE = 3
+LONGEST_LEASES = 3
+"""A lease that ends later than so many from now was taken by a clock that was wrong."""
 Run = tuple[str, int]
 """A job's id and its attempt."""
 KILLED = "WORKER_KILLED"
@@ -72,10 +77,12 @@ class Runner:
         running_max: int,
         attempts_max: int,
         lease_seconds: float,
+        began: Callable[[Job], None],
         learn: Callable[[Job], None],
     ) -> None:
         """`owner` names this server in leases; no two servers share one.
 
+        `began` is called with each job whose attempt begins here.
         `learn` is called, on the thread of the database, with each job whose attempt has ended.
         """
         self._storage = storage
@@ -87,6 +94,7 @@ class Runner:
         self._running_max = running_max
         self._attempts_max = attempts_max
         self._lease = timedelta(seconds=lease_seconds)
+        self._began = began
         self._learn = learn
         # A job that is paused and resumed at once may be at work in two attempts for a moment.
         self._tasks: dict[Run, asyncio.Task[None]] = {}  # of each attempt at work here
@@ -136,7 +144,9 @@ class Runner:
             else:
                 task.cancel()  # it waits for a template, which may never be ready
         if self._tasks:
-            await asyncio.wait(self._tasks.values())
+            _, unsettled = await asyncio.wait(self._tasks.values(), timeout=SETTLE_SECONDS_MAX)
+            for task in unsettled:
+                task.cancel()  # the database is away; their leases lapse, and another server takes them up
         await _end(leases)
 
     async def _take_jobs(self) -> None:
@@ -160,12 +170,14 @@ class Runner:
 
     def _claim_of(self, kinds: frozenset[JobKind]) -> Job | None:
         with self._storage.transaction(alone=False):
-            now = self._clock.now()
+            now = self._storage.now(self._clock.now())
             return self._storage.jobs.claim(self._owner, kinds=kinds, now=now, lease_until=now + self._lease)
 
     async def _see_through(self, job: Job) -> None:
         """Run one attempt; afterwards the job has a final status, or is pending again."""
+        logs.bind(job_id=job.id, caller=job.caller)
         log.info("job %s: attempt %d", job.id, job.attempt)
+        self._began(job)
         self._hub.notify(job.id)
         failure: Failure | None = NOT_STARTED
         with suppress(asyncio.CancelledError), going_on(log, f"job {job.id} could not be run"):
@@ -222,20 +234,31 @@ class Runner:
         """Prolong our leases, and put back in the queue what a lost server left running."""
         while True:
             with going_on(log, "the leases could not be kept"):
-                for job_id in await self._thread.run(self._renew_and_take_back):
+                back, ours = await self._thread.run(self._renew_and_take_back)
+                for job_id in back:
                     self._hub.notify(job_id)
                     self._news.set()
+                self._kill_all_but(ours)
             await asyncio.sleep(self._lease.total_seconds() / HEARTBEATS_A_LEASE)
 
-    def _renew_and_take_back(self) -> list[str]:
-        """Read the clock once the database is ours: the wait for it may have been longer than a lease."""
+    def _renew_and_take_back(self) -> tuple[list[str], set[Run]]:
+        """Return what went back to the queue, and what is ours to run.
+
+        The clock is read once the database is ours: the wait for it may have been longer than a lease.
+        """
         with self._storage.transaction(alone=False):
-            now = self._clock.now()
+            now = self._storage.now(self._clock.now())
             self._storage.jobs.renew(self._owner, lease_until=now + self._lease)
-            return self._take_back(now)
+            return self._take_back(now), set(self._storage.jobs.held(self._owner))
+
+    def _kill_all_but(self, ours: set[Run]) -> None:
+        """End the processes of jobs that were cancelled, paused or taken up by way of another server."""
+        for run, attempt in self._attempts.items():
+            if run not in ours:
+                attempt.kill()
 
     def _take_back(self, now: datetime) -> list[str]:
-        lapsed = self._storage.jobs.lapsed(now)
+        lapsed = self._storage.jobs.lapsed(now, longest=now + LONGEST_LEASES * self._lease)
         for job in lapsed:
             log.warning("job %s: the lease of attempt %d has lapsed", job.id, job.attempt)
             with suppress(LeaseLost):

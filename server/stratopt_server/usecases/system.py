@@ -3,28 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Protocol
 
 from stratopt_server.domain.clock import Clock
+from stratopt_server.domain.parts import Part, PartStatus
 from stratopt_server.domain.ports import Counts, Storage
-
-
-class PartStatus(Enum):
-    """How a part of the server is."""
-
-    OK = "ok"
-    IDLE = "idle"
-    ILL = "ill"
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One part of the server."""
-
-    name: str
-    status: PartStatus
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ def backtest_to_proto(job: Job) -> pb.Backtest:
     message = pb.Backtest(**job_fields(job), params=params_to_proto(job.spec.params))
     if isinstance(job.result, BacktestResult):
         message.metrics.CopyFrom(metrics_to_proto(job.result.metrics))
+        message.cached_from = job.result.cached_from
         message.fill_bracket.extend(bracket_run_to_proto(run) for run in job.result.fill_bracket)
     return message
 
@@ -39,7 +40,7 @@ def backtest_from_proto(request: service_pb.StartBacktestRequest) -> BacktestReq
     run = run_from_proto(request, violations)
     params = params_from_proto(request.params, field="params", violations=violations)
     check_request_id(request, violations)
-    return BacktestRequest(run=run, params=params, faults=violations.found)
+    return BacktestRequest(run=run, params=params, recompute=request.recompute, faults=violations.found)
 
 
 def watched_backtest(watched: Watched) -> service_pb.WatchBacktestResponse:

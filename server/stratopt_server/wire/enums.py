@@ -23,6 +23,7 @@ from stratopt_server.domain.jobs import JobStatus
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.metrics import RunStatus
 from stratopt_server.domain.optimization import StopReason, TrialStatus
+from stratopt_server.domain.parts import PartStatus
 from stratopt_server.domain.pipelines import PipelineStep
 from stratopt_server.domain.ports import ReportOrder
 from stratopt_server.domain.runs import Algorithm, Direction, Fill, FillModel, SizingKind
@@ -30,7 +31,6 @@ from stratopt_server.domain.validation import ValidationMethod
 from stratopt_server.market.formats import TableFormat
 from stratopt_server.market.read import FileFormat
 from stratopt_server.usecases.datasets import ImportOutcome
-from stratopt_server.usecases.system import PartStatus
 
 JOB_STATUS = {
     JobStatus.PENDING: job_pb2.JOB_STATUS_PENDING,

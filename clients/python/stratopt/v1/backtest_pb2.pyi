@@ -74,6 +74,7 @@ class Backtest(_message.Message):
     FILL_BRACKET_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     CALLER_FIELD_NUMBER: _builtins.int
+    CACHED_FROM_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Generated id, bt_...; also the id of its report."""
     strategy_id: _builtins.str
@@ -98,6 +99,10 @@ class Backtest(_message.Message):
     """Place in the queue: of pending jobs those of higher priority run first."""
     caller: _builtins.str
     """Who asked for it, as they named themselves; empty where they did not."""
+    cached_from: _builtins.str
+    """The backtest whose result this is, where the same run had been made before by the same engine; empty
+    where it ran itself.
+    """
     @_builtins.property
     def start_date(self) -> _timestamp_pb2.Timestamp:
         """Open time of the first bar of the run."""
@@ -175,10 +180,11 @@ class Backtest(_message.Message):
         fill_bracket: _abc.Iterable[Global___BracketRun] | None = ...,
         priority: _builtins.int = ...,
         caller: _builtins.str = ...,
+        cached_from: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["costs", b"costs", "create_time", b"create_time", "end_date", b"end_date", "end_time", b"end_time", "failure", b"failure", "metrics", b"metrics", "progress", b"progress", "start_date", b"start_date", "start_time", b"start_time", "trading", b"trading"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "code_hash", b"code_hash", "costs", b"costs", "create_time", b"create_time", "dataset_hash", b"dataset_hash", "end_date", b"end_date", "end_time", b"end_time", "exchange", b"exchange", "failure", b"failure", "fill", b"fill", "fill_bracket", b"fill_bracket", "id", b"id", "initial_cash", b"initial_cash", "metrics", b"metrics", "params", b"params", "priority", b"priority", "progress", b"progress", "start_date", b"start_date", "start_time", b"start_time", "status", b"status", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe", "trading", b"trading"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_from", b"cached_from", "caller", b"caller", "code_hash", b"code_hash", "costs", b"costs", "create_time", b"create_time", "dataset_hash", b"dataset_hash", "end_date", b"end_date", "end_time", b"end_time", "exchange", b"exchange", "failure", b"failure", "fill", b"fill", "fill_bracket", b"fill_bracket", "id", b"id", "initial_cash", b"initial_cash", "metrics", b"metrics", "params", b"params", "priority", b"priority", "progress", b"progress", "start_date", b"start_date", "start_time", b"start_time", "status", b"status", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe", "trading", b"trading"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,7 +29,7 @@ from stratopt.v1 import parameter_pb2 as stratopt_dot_v1_dot_parameter__pb2
 from stratopt.v1 import run_pb2 as stratopt_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"stratopt/v1/backtest_service.proto\x12\x0bstratopt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1astratopt/v1/backtest.proto\x1a\x15stratopt/v1/job.proto\x1a\x1bstratopt/v1/parameter.proto\x1a\x15stratopt/v1/run.proto\"\x86\x04\n\x14StartBacktestRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\x12\x10\n\x08\x65xchange\x18\x04 \x01(\t\x12\x11\n\ttimeframe\x18\x05 \x01(\t\x12.\n\nstart_date\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_date\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\x06params\x18\x08 \x03(\x0b\x32-.stratopt.v1.StartBacktestRequest.ParamsEntry\x12!\n\x05\x63osts\x18\t \x01(\x0b\x32\x12.stratopt.v1.Costs\x12\x19\n\x0cinitial_cash\x18\n \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x04\x66ill\x18\x0b \x01(\x0e\x32\x11.stratopt.v1.Fill\x12%\n\x07trading\x18\x0c \x01(\x0b\x32\x14.stratopt.v1.Trading\x12\x10\n\x08priority\x18\r \x01(\x05\x1aJ\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.ParameterValue:\x02\x38\x01\x42\x0f\n\r_initial_cash\"[\n\x15StartBacktestResponse\x12\'\n\x08\x62\x61\x63ktest\x18\x01 \x01(\x0b\x32\x15.stratopt.v1.Backtest\x12\x19\n\x11\x65stimated_seconds\x18\x02 \x01(\x05\")\n\x12GetBacktestRequest\x12\x13\n\x0b\x62\x61\x63ktest_id\x18\x01 \x01(\t\">\n\x13GetBacktestResponse\x12\'\n\x08\x62\x61\x63ktest\x18\x01 \x01(\x0b\x32\x15.stratopt.v1.Backtest\"\x8a\x01\n\x14ListBacktestsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12&\n\x06status\x18\x05 \x01(\x0e\x32\x16.stratopt.v1.JobStatus\"Z\n\x15ListBacktestsResponse\x12(\n\tbacktests\x18\x01 \x03(\x0b\x32\x15.stratopt.v1.Backtest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe7\x01\n\x12ListReportsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12.\n\nstart_date\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_date\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x05order\x18\x07 \x01(\x0e\x32\x18.stratopt.v1.ReportOrder\"X\n\x13ListReportsResponse\x12(\n\tbacktests\x18\x01 \x03(\x0b\x32\x15.stratopt.v1.Backtest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"C\n\x14WatchBacktestRequest\x12\x13\n\x0b\x62\x61\x63ktest_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"\xb5\x01\n\x15WatchBacktestResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12)\n\x08snapshot\x18\x02 \x01(\x0b\x32\x15.stratopt.v1.BacktestH\x00\x12)\n\x08progress\x18\x03 \x01(\x0b\x32\x15.stratopt.v1.ProgressH\x00\x12+\n\theartbeat\x18\x04 \x01(\x0b\x32\x16.stratopt.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"@\n\x15\x43\x61ncelBacktestRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x62\x61\x63ktest_id\x18\x02 \x01(\t\"A\n\x16\x43\x61ncelBacktestResponse\x12\'\n\x08\x62\x61\x63ktest\x18\x01 \x01(\x0b\x32\x15.stratopt.v1.Backtest\"m\n\x10GetReportRequest\x12\x13\n\x0b\x62\x61\x63ktest_id\x18\x01 \x01(\t\x12\x16\n\x0einclude_series\x18\x02 \x01(\x08\x12\x16\n\x0einclude_trades\x18\x03 \x01(\x08\x12\x14\n\x0cinclude_html\x18\x04 \x01(\x08\"\xad\x01\n\x11GetReportResponse\x12)\n\x08\x62\x61\x63ktest\x18\x01 \x01(\x0b\x32\x15.stratopt.v1.BacktestH\x00\x12*\n\x06series\x18\x02 \x01(\x0b\x32\x18.stratopt.v1.SeriesChunkH\x00\x12)\n\x06trades\x18\x03 \x01(\x0b\x32\x17.stratopt.v1.TradeChunkH\x00\x12\x0e\n\x04html\x18\x04 \x01(\x0cH\x00\x42\x06\n\x04part*x\n\x0bReportOrder\x12\x1c\n\x18REPORT_ORDER_UNSPECIFIED\x10\x00\x12\x17\n\x13REPORT_ORDER_SHARPE\x10\x01\x12\x17\n\x13REPORT_ORDER_RETURN\x10\x02\x12\x19\n\x15REPORT_ORDER_DRAWDOWN\x10\x03\x32\x8b\x05\n\x0f\x42\x61\x63ktestService\x12[\n\rStartBacktest\x12!.stratopt.v1.StartBacktestRequest\x1a\".stratopt.v1.StartBacktestResponse\"\x03\x90\x02\x02\x12U\n\x0bGetBacktest\x12\x1f.stratopt.v1.GetBacktestRequest\x1a .stratopt.v1.GetBacktestResponse\"\x03\x90\x02\x01\x12[\n\rListBacktests\x12!.stratopt.v1.ListBacktestsRequest\x1a\".stratopt.v1.ListBacktestsResponse\"\x03\x90\x02\x01\x12U\n\x0bListReports\x12\x1f.stratopt.v1.ListReportsRequest\x1a .stratopt.v1.ListReportsResponse\"\x03\x90\x02\x01\x12]\n\rWatchBacktest\x12!.stratopt.v1.WatchBacktestRequest\x1a\".stratopt.v1.WatchBacktestResponse\"\x03\x90\x02\x01\x30\x01\x12^\n\x0e\x43\x61ncelBacktest\x12\".stratopt.v1.CancelBacktestRequest\x1a#.stratopt.v1.CancelBacktestResponse\"\x03\x90\x02\x02\x12Q\n\tGetReport\x12\x1d.stratopt.v1.GetReportRequest\x1a\x1e.stratopt.v1.GetReportResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"stratopt/v1/backtest_service.proto\x12\x0bstratopt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1astratopt/v1/backtest.proto\x1a\x15stratopt/v1/job.proto\x1a\x1bstratopt/v1/parameter.proto\x1a\x15stratopt/v1/run.proto\"\x99\x04\n\x14StartBacktestRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\x12\x10\n\x08\x65xchange\x18\x04 \x01(\t\x12\x11\n\ttimeframe\x18\x05 \x01(\t\x12.\n\nstart_date\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_date\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\x06params\x18\x08 \x03(\x0b\x32-.stratopt.v1.StartBacktestRequest.ParamsEntry\x12!\n\x05\x63osts\x18\t \x01(\x0b\x32\x12.stratopt.v1.Costs\x12\x19\n\x0cinitial_cash\x18\n \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x04\x66ill\x18\x0b \x01(\x0e\x32\x11.stratopt.v1.Fill\x12%\n\x07trading\x18\x0c \x01(\x0b\x32\x14.stratopt.v1.Trading\x12\x10\n\x08priority\x18\r \x01(\x05\x12\x11\n\trecompute\x18\x0e \x01(\x08\x1aJ\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.stratopt.v1.ParameterValue:\x02\x38\x01\x42\x0f\n\r_initial_cash\"[\n\x15StartBacktestResponse\x12\'\n\x08\x62\x61\x63ktest\x18\x01 \x01(\x0b\x32\x15.stratopt.v1.Backtest\x12\x19\n\x11\x65stimated_seconds\x18\x02 \x01(\x05\")\n\x12GetBacktestRequest\x12\x13\n\x0b\x62\x61\x63ktest_id\x18\x01 \x01(\t\">\n\x13GetBacktestResponse\x12\'\n\x08\x62\x61\x63ktest\x18\x01 \x01(\x0b\x32\x15.stratopt.v1.Backtest\"\x8a\x01\n\x14ListBacktestsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12&\n\x06status\x18\x05 \x01(\x0e\x32\x16.stratopt.v1.JobStatus\"Z\n\x15ListBacktestsResponse\x12(\n\tbacktests\x18\x01 \x03(\x0b\x32\x15.stratopt.v1.Backtest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe7\x01\n\x12ListReportsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12.\n\nstart_date\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_date\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x05order\x18\x07 \x01(\x0e\x32\x18.stratopt.v1.ReportOrder\"X\n\x13ListReportsResponse\x12(\n\tbacktests\x18\x01 \x03(\x0b\x32\x15.stratopt.v1.Backtest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"C\n\x14WatchBacktestRequest\x12\x13\n\x0b\x62\x61\x63ktest_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"\xb5\x01\n\x15WatchBacktestResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12)\n\x08snapshot\x18\x02 \x01(\x0b\x32\x15.stratopt.v1.BacktestH\x00\x12)\n\x08progress\x18\x03 \x01(\x0b\x32\x15.stratopt.v1.ProgressH\x00\x12+\n\theartbeat\x18\x04 \x01(\x0b\x32\x16.stratopt.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"@\n\x15\x43\x61ncelBacktestRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x62\x61\x63ktest_id\x18\x02 \x01(\t\"A\n\x16\x43\x61ncelBacktestResponse\x12\'\n\x08\x62\x61\x63ktest\x18\x01 \x01(\x0b\x32\x15.stratopt.v1.Backtest\"m\n\x10GetReportRequest\x12\x13\n\x0b\x62\x61\x63ktest_id\x18\x01 \x01(\t\x12\x16\n\x0einclude_series\x18\x02 \x01(\x08\x12\x16\n\x0einclude_trades\x18\x03 \x01(\x08\x12\x14\n\x0cinclude_html\x18\x04 \x01(\x08\"\xad\x01\n\x11GetReportResponse\x12)\n\x08\x62\x61\x63ktest\x18\x01 \x01(\x0b\x32\x15.stratopt.v1.BacktestH\x00\x12*\n\x06series\x18\x02 \x01(\x0b\x32\x18.stratopt.v1.SeriesChunkH\x00\x12)\n\x06trades\x18\x03 \x01(\x0b\x32\x17.stratopt.v1.TradeChunkH\x00\x12\x0e\n\x04html\x18\x04 \x01(\x0cH\x00\x42\x06\n\x04part*x\n\x0bReportOrder\x12\x1c\n\x18REPORT_ORDER_UNSPECIFIED\x10\x00\x12\x17\n\x13REPORT_ORDER_SHARPE\x10\x01\x12\x17\n\x13REPORT_ORDER_RETURN\x10\x02\x12\x19\n\x15REPORT_ORDER_DRAWDOWN\x10\x03\x32\x8b\x05\n\x0f\x42\x61\x63ktestService\x12[\n\rStartBacktest\x12!.stratopt.v1.StartBacktestRequest\x1a\".stratopt.v1.StartBacktestResponse\"\x03\x90\x02\x02\x12U\n\x0bGetBacktest\x12\x1f.stratopt.v1.GetBacktestRequest\x1a .stratopt.v1.GetBacktestResponse\"\x03\x90\x02\x01\x12[\n\rListBacktests\x12!.stratopt.v1.ListBacktestsRequest\x1a\".stratopt.v1.ListBacktestsResponse\"\x03\x90\x02\x01\x12U\n\x0bListReports\x12\x1f.stratopt.v1.ListReportsRequest\x1a .stratopt.v1.ListReportsResponse\"\x03\x90\x02\x01\x12]\n\rWatchBacktest\x12!.stratopt.v1.WatchBacktestRequest\x1a\".stratopt.v1.WatchBacktestResponse\"\x03\x90\x02\x01\x30\x01\x12^\n\x0e\x43\x61ncelBacktest\x12\".stratopt.v1.CancelBacktestRequest\x1a#.stratopt.v1.CancelBacktestResponse\"\x03\x90\x02\x02\x12Q\n\tGetReport\x12\x1d.stratopt.v1.GetReportRequest\x1a\x1e.stratopt.v1.GetReportResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,38 +52,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BACKTESTSERVICE'].methods_by_name['CancelBacktest']._serialized_options = b'\220\002\002'
   _globals['_BACKTESTSERVICE'].methods_by_name['GetReport']._loaded_options = None
   _globals['_BACKTESTSERVICE'].methods_by_name['GetReport']._serialized_options = b'\220\002\001'
-  _globals['_REPORTORDER']._serialized_start=2138
-  _globals['_REPORTORDER']._serialized_end=2258
+  _globals['_REPORTORDER']._serialized_start=2157
+  _globals['_REPORTORDER']._serialized_end=2277
   _globals['_STARTBACKTESTREQUEST']._serialized_start=188
-  _globals['_STARTBACKTESTREQUEST']._serialized_end=706
-  _globals['_STARTBACKTESTREQUEST_PARAMSENTRY']._serialized_start=615
-  _globals['_STARTBACKTESTREQUEST_PARAMSENTRY']._serialized_end=689
-  _globals['_STARTBACKTESTRESPONSE']._serialized_start=708
-  _globals['_STARTBACKTESTRESPONSE']._serialized_end=799
-  _globals['_GETBACKTESTREQUEST']._serialized_start=801
-  _globals['_GETBACKTESTREQUEST']._serialized_end=842
-  _globals['_GETBACKTESTRESPONSE']._serialized_start=844
-  _globals['_GETBACKTESTRESPONSE']._serialized_end=906
-  _globals['_LISTBACKTESTSREQUEST']._serialized_start=909
-  _globals['_LISTBACKTESTSREQUEST']._serialized_end=1047
-  _globals['_LISTBACKTESTSRESPONSE']._serialized_start=1049
-  _globals['_LISTBACKTESTSRESPONSE']._serialized_end=1139
-  _globals['_LISTREPORTSREQUEST']._serialized_start=1142
-  _globals['_LISTREPORTSREQUEST']._serialized_end=1373
-  _globals['_LISTREPORTSRESPONSE']._serialized_start=1375
-  _globals['_LISTREPORTSRESPONSE']._serialized_end=1463
-  _globals['_WATCHBACKTESTREQUEST']._serialized_start=1465
-  _globals['_WATCHBACKTESTREQUEST']._serialized_end=1532
-  _globals['_WATCHBACKTESTRESPONSE']._serialized_start=1535
-  _globals['_WATCHBACKTESTRESPONSE']._serialized_end=1716
-  _globals['_CANCELBACKTESTREQUEST']._serialized_start=1718
-  _globals['_CANCELBACKTESTREQUEST']._serialized_end=1782
-  _globals['_CANCELBACKTESTRESPONSE']._serialized_start=1784
-  _globals['_CANCELBACKTESTRESPONSE']._serialized_end=1849
-  _globals['_GETREPORTREQUEST']._serialized_start=1851
-  _globals['_GETREPORTREQUEST']._serialized_end=1960
-  _globals['_GETREPORTRESPONSE']._serialized_start=1963
-  _globals['_GETREPORTRESPONSE']._serialized_end=2136
-  _globals['_BACKTESTSERVICE']._serialized_start=2261
-  _globals['_BACKTESTSERVICE']._serialized_end=2912
+  _globals['_STARTBACKTESTREQUEST']._serialized_end=725
+  _globals['_STARTBACKTESTREQUEST_PARAMSENTRY']._serialized_start=634
+  _globals['_STARTBACKTESTREQUEST_PARAMSENTRY']._serialized_end=708
+  _globals['_STARTBACKTESTRESPONSE']._serialized_start=727
+  _globals['_STARTBACKTESTRESPONSE']._serialized_end=818
+  _globals['_GETBACKTESTREQUEST']._serialized_start=820
+  _globals['_GETBACKTESTREQUEST']._serialized_end=861
+  _globals['_GETBACKTESTRESPONSE']._serialized_start=863
+  _globals['_GETBACKTESTRESPONSE']._serialized_end=925
+  _globals['_LISTBACKTESTSREQUEST']._serialized_start=928
+  _globals['_LISTBACKTESTSREQUEST']._serialized_end=1066
+  _globals['_LISTBACKTESTSRESPONSE']._serialized_start=1068
+  _globals['_LISTBACKTESTSRESPONSE']._serialized_end=1158
+  _globals['_LISTREPORTSREQUEST']._serialized_start=1161
+  _globals['_LISTREPORTSREQUEST']._serialized_end=1392
+  _globals['_LISTREPORTSRESPONSE']._serialized_start=1394
+  _globals['_LISTREPORTSRESPONSE']._serialized_end=1482
+  _globals['_WATCHBACKTESTREQUEST']._serialized_start=1484
+  _globals['_WATCHBACKTESTREQUEST']._serialized_end=1551
+  _globals['_WATCHBACKTESTRESPONSE']._serialized_start=1554
+  _globals['_WATCHBACKTESTRESPONSE']._serialized_end=1735
+  _globals['_CANCELBACKTESTREQUEST']._serialized_start=1737
+  _globals['_CANCELBACKTESTREQUEST']._serialized_end=1801
+  _globals['_CANCELBACKTESTRESPONSE']._serialized_start=1803
+  _globals['_CANCELBACKTESTRESPONSE']._serialized_end=1868
+  _globals['_GETREPORTREQUEST']._serialized_start=1870
+  _globals['_GETREPORTREQUEST']._serialized_end=1979
+  _globals['_GETREPORTRESPONSE']._serialized_start=1982
+  _globals['_GETREPORTRESPONSE']._serialized_end=2155
+  _globals['_BACKTESTSERVICE']._serialized_start=2280
+  _globals['_BACKTESTSERVICE']._serialized_end=2931
 # @@protoc_insertion_point(module_scope)

@@ -92,6 +92,7 @@ class StartBacktestRequest(_message.Message):
     FILL_FIELD_NUMBER: _builtins.int
     TRADING_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    RECOMPUTE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Same id and same body give the same answer for 24 hours; another body is INVALID_ARGUMENT.
     Optional, at most 64 characters.
@@ -110,6 +111,8 @@ class StartBacktestRequest(_message.Message):
     """When orders decided on a bar's close are filled. A grid takes FILL_NEXT_OPEN only."""
     priority: _builtins.int
     """Place in the queue, from -10 to 10: of pending jobs those of higher priority run first."""
+    recompute: _builtins.bool
+    """Run it although the same run, by the same engine, has a result that could be the answer at once."""
     @_builtins.property
     def start_date(self) -> _timestamp_pb2.Timestamp:
         """Bars that open at or after it are part of the run; unset means from the first bar. The run
@@ -148,10 +151,11 @@ class StartBacktestRequest(_message.Message):
         fill: _run_pb2.Fill.ValueType = ...,
         trading: _run_pb2.Trading | None = ...,
         priority: _builtins.int = ...,
+        recompute: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_initial_cash", b"_initial_cash", "costs", b"costs", "end_date", b"end_date", "initial_cash", b"initial_cash", "start_date", b"start_date", "trading", b"trading"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_initial_cash", b"_initial_cash", "costs", b"costs", "end_date", b"end_date", "exchange", b"exchange", "fill", b"fill", "initial_cash", b"initial_cash", "params", b"params", "priority", b"priority", "request_id", b"request_id", "start_date", b"start_date", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe", "trading", b"trading"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_initial_cash", b"_initial_cash", "costs", b"costs", "end_date", b"end_date", "exchange", b"exchange", "fill", b"fill", "initial_cash", b"initial_cash", "params", b"params", "priority", b"priority", "recompute", b"recompute", "request_id", b"request_id", "start_date", b"start_date", "strategy_id", b"strategy_id", "symbol", b"symbol", "timeframe", b"timeframe", "trading", b"trading"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__initial_cash: _TypeAlias = _typing.Literal["initial_cash"]  # noqa: Y015
     _WhichOneofArgType__initial_cash: _TypeAlias = _typing.Literal["_initial_cash", b"_initial_cash"]  # noqa: Y015

@@ -99,6 +99,15 @@ class MemoryRequestLog:
         with self._memory.transaction():
             self._memory.tables.requests[key] = (answered, now)
 
+    def forget(self, *, before: datetime, limit: int) -> int:
+        """Remove up to `limit` calls answered before that; return how many went."""
+        with self._memory.transaction():
+            requests = self._memory.tables.requests
+            old = [key for key, (_, answered_at) in requests.items() if answered_at < before][:limit]
+            for key in old:
+                del requests[key]
+            return len(old)
+
 
 def _market(dataset: Dataset) -> tuple[str, str, str]:
     return dataset.exchange, dataset.symbol, dataset.timeframe

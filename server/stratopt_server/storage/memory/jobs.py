@@ -72,6 +72,14 @@ class MemoryJobStore:
         jobs = self._memory.tables.jobs.values()
         return sum(job.status is JobStatus.PENDING for job in jobs)
 
+    def tally(self) -> dict[str, dict[str, int]]:
+        """Count the jobs of each kind by status, those there are."""
+        found: dict[str, dict[str, int]] = {}
+        for job in self._memory.tables.jobs.values():
+            of_kind = found.setdefault(job.kind.value, {})
+            of_kind[job.status.value] = of_kind.get(job.status.value, 0) + 1
+        return found
+
     def claim(
         self,
         owner: str,
@@ -98,12 +106,21 @@ class MemoryJobStore:
             held = {job_id for job_id, lease in leases.items() if lease.owner == owner}
             leases.update({job_id: Lease(owner, lease_until) for job_id in held})
 
-    def lapsed(self, now: datetime) -> list[Job]:
-        """Return the running jobs whose lease ended before `now`."""
+    def held(self, owner: str) -> list[tuple[str, int]]:
+        """Return the id and the attempt of every running job whose lease the owner holds."""
         tables = self._memory.tables
-        return copy.deepcopy(
-            [tables.jobs[job_id] for job_id, lease in tables.leases.items() if lease.until < now]
-        )
+        mine = [job_id for job_id, lease in tables.leases.items() if lease.owner == owner]
+        return [(job_id, tables.jobs[job_id].attempt) for job_id in mine]
+
+    def lapsed(self, now: datetime, *, longest: datetime | None = None) -> list[Job]:
+        """Return the running jobs whose lease ended before `now`, or ends after `longest`."""
+        tables = self._memory.tables
+        over = [
+            job_id
+            for job_id, lease in tables.leases.items()
+            if not now <= lease.until <= (longest or lease.until)
+        ]
+        return copy.deepcopy([tables.jobs[job_id] for job_id in over])
 
     def release(self, job_id: str, attempt: int, *, lost: bool = False) -> None:
         """Turn a running job of that attempt back into a pending one; raises LeaseLost if it is not."""

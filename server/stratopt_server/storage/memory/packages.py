@@ -36,6 +36,10 @@ class MemoryPackageStore:
         """Return the place of the newest package; seq 0 if there is none."""
         return Place(EPOCH, sum(package.approved for package in self._memory.tables.packages.values()))
 
+    def last_places(self, *, now: datetime) -> list[Place]:
+        """Return the newest place of the one epoch there is."""
+        return [self.last_place(now=now)]
+
     def add(self, package: ParameterPackage) -> None:
         """Store a draft, or an approved one at its place, in place of its draft if there is one."""
         with self._memory.transaction():
@@ -62,6 +66,14 @@ class MemoryPackageStore:
     def unpublished(self, limit: int) -> list[ParameterPackage]:
         """Return the packages not handed to the socket yet, in order of their places."""
         return [row for row in self._in_order() if row.published_at is None][:limit]
+
+    def count_unpublished(self) -> int:
+        """Count the packages not handed to the socket yet."""
+        return sum(row.published_at is None for row in self._in_order())
+
+    def oldest_unpublished(self) -> datetime | None:
+        """Return when the oldest package not handed to the socket yet was made; None if none waits."""
+        return min((row.created_at for row in self._in_order() if row.published_at is None), default=None)
 
     def mark_published(self, package_ids: Sequence[str], *, now: datetime) -> None:
         """Note that packages were handed to the socket."""
@@ -105,6 +117,10 @@ class MemoryRevocationStore:
     def last_place(self, *, now: datetime) -> Place:  # noqa: ARG002 - the port's
         """Return the place of the newest; seq 0 if there is none."""
         return Place(EPOCH, len(self._memory.tables.revocations))
+
+    def last_places(self, *, now: datetime) -> list[Place]:
+        """Return the newest place of the one epoch there is."""
+        return [self.last_place(now=now)]
 
     def add(self, revocation: Revocation) -> None:
         """Store it; raises AlreadyExists if the package is revoked."""

@@ -57,11 +57,13 @@ class MemoryPipelineStore:
         held = self._oldest(lambda held: held.pipeline.status is JobStatus.PENDING)
         return None if held is None else copy.deepcopy(held.pipeline)
 
-    def claim(self, owner: str, *, now: datetime, lease_until: datetime) -> Pipeline | None:
+    def claim(
+        self, owner: str, *, now: datetime, lease_until: datetime, longest: datetime | None = None
+    ) -> Pipeline | None:
         """Make the oldest one running and the owner's, if one is pending or its lease has lapsed."""
 
         def free(held: HeldPipeline) -> bool:
-            lapsed = held.lease is None or held.lease.until < now
+            lapsed = held.lease is None or not now <= held.lease.until <= (longest or held.lease.until)
             status = held.pipeline.status
             return status is JobStatus.PENDING or (status is JobStatus.RUNNING and lapsed)
 

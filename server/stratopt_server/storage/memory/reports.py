@@ -24,6 +24,11 @@ class MemoryReportStore:
             self._memory.tables.report_jobs[job.id] = (copy.deepcopy(job), now)
             self._memory.tables.reports[job.id] = (copy.deepcopy(report), html)
 
+    def copy(self, backtest_id: str, job: Job, *, now: datetime) -> None:
+        """Store the report of one backtest as another's, which ran the same."""
+        report, html = self._memory.tables.reports[backtest_id]
+        self.add(job, report, html, now=now)
+
     def page(
         self, wanted: ReportFilter, order: ReportOrder, *, after: ReportKey | None, limit: int
     ) -> list[ReportKey]:

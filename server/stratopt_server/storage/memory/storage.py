@@ -1,6 +1,7 @@
 """All stores over one memory."""
 
 from collections import Counter
+from datetime import datetime
 
 from stratopt_server.domain.jobs import JobKind
 from stratopt_server.domain.ports import Counts
@@ -9,6 +10,7 @@ from stratopt_server.storage.memory.catalog import MemoryDatasetStore, MemoryReq
 from stratopt_server.storage.memory.dead_letters import MemoryDeadLetterStore
 from stratopt_server.storage.memory.decisions import MemoryDecisionStore
 from stratopt_server.storage.memory.jobs import MemoryJobStore
+from stratopt_server.storage.memory.leases import MemoryLeaseStore
 from stratopt_server.storage.memory.ledger import MemoryLedger
 from stratopt_server.storage.memory.packages import MemoryPackageStore, MemoryRevocationStore
 from stratopt_server.storage.memory.pipelines import MemoryPipelineStore
@@ -37,6 +39,12 @@ class MemoryStorage(Memory):
         self.pipelines = MemoryPipelineStore(self)
         self.dead_letters = MemoryDeadLetterStore(self)
         self.requests = MemoryRequestLog(self)
+        self.leases = MemoryLeaseStore(self)
+        self.is_shared = False
+
+    def now(self, own: datetime) -> datetime:
+        """It has no clock of its own."""
+        return own
 
     def counts(self) -> Counts:
         """Count the rows."""

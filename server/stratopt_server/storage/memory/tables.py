@@ -68,6 +68,7 @@ class Tables:
     datasets: dict[str, Dataset] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     leases: dict[str, Lease] = field(default_factory=dict)
+    named_leases: dict[str, tuple[str, str, datetime]] = field(default_factory=dict)
     events: dict[str, list[JobEvent]] = field(default_factory=dict)
     batches: dict[str, dict[int, Batch]] = field(default_factory=dict)
     trials: dict[str, dict[int, StoredTrial]] = field(default_factory=dict)
