@@ -45,6 +45,8 @@ lint: $(VENV)/.dev ## Style, types, imports between layers, protos, generated co
 	@$(BIN)/buf format --diff --exit-code
 	@$(BIN)/python protos/generate.py --check
 	@$(BIN)/python tests/size_budget.py
+	@$(BIN)/python tests/env_example.py --check
+	@$(BIN)/hadolint Dockerfile
 
 format: $(VENV)/.dev ## Put code and protos into form
 	@$(BIN)/ruff check --fix .

@@ -34,6 +34,7 @@ class ServerProcess:
         self._log_path = data_dir.with_suffix(".log")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("STRATOPT_")}
         environment |= {
+            "XDG_CONFIG_HOME": str(data_dir),  # nobody's own settings
             "STRATOPT_LISTEN": "127.0.0.1:0",
             "STRATOPT_DATA_DIR": str(data_dir),
             "STRATOPT_RELAY_BIND": "tcp://127.0.0.1:*",
