@@ -9,10 +9,13 @@ import json
 import signal
 import sys
 
-from stratopt_server import __version__, config_show, logs
-from stratopt_server.app import AdvisorAbsent, UnknownPolicy, UnusableRoutes, running
+from stratopt_server import __version__, config_show, health_command, logs
+from stratopt_server.app import AdvisorAbsent, UnknownPolicy, UnusableCache, UnusableRoutes, running
+from stratopt_server.backup.archive import UnusableBackup
+from stratopt_server.backup.commands import add_backup, add_restore
 from stratopt_server.decisions.documents import PolicyFault
 from stratopt_server.decisions.signing import UnusableKey
+from stratopt_server.domain.clock import Clock
 from stratopt_server.relay.curve import UnusableCurveKeys
 from stratopt_server.relay.sockets import PublicRelay
 from stratopt_server.settings import Settings, UnusableSettings
@@ -20,7 +23,7 @@ from stratopt_server.settings_reading import read_settings
 from stratopt_server.storage.dialect import DatabaseUnusable, UnsupportedDatabase
 from stratopt_server.transport.server import AddressInUse, PublicAddress
 
-COMMANDS = (config_show.add_command,)
+COMMANDS = (config_show.add_command, health_command.add_command, add_backup, add_restore)
 """What each adds a command to the parser; its default `run` does the work and raises what went wrong."""
 
 STARTING_FAULTS = (
@@ -33,6 +36,8 @@ STARTING_FAULTS = (
     PublicRelay,
     UnknownPolicy,
     UnsupportedDatabase,
+    UnusableBackup,
+    UnusableCache,
     UnusableCurveKeys,
     UnusableKey,
     UnusableRoutes,
@@ -41,13 +46,16 @@ STARTING_FAULTS = (
 """What an operator can mend; anything else is a bug and shows its traceback."""
 
 
-async def serve(settings: Settings) -> None:
-    """Serve until a signal asks to stop; one JSON line on standard output says where."""
+async def serve(settings: Settings, clock: Clock | None = None) -> None:
+    """Serve until a signal asks to stop; one JSON line on standard output says where.
+
+    `clock` takes the place of the system's.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings) as app:
+    async with running(settings, clock) as app:
         reloads: set[asyncio.Task[None]] = set()
 
         def reload() -> None:

@@ -42,6 +42,8 @@ class FeedPeer:
         self.epoch = epoch
         self.packages: list[dict[str, Any]] = []
         self.revocations: list[dict[str, Any]] = []
+        self.earlier: FeedPeer | None = None
+        """Whose database this one was restored from a backup of."""
         self.lost: set[int] = set()
         """Places of packages that are never published, only replayed."""
         self.asked: list[str] = []
@@ -110,15 +112,20 @@ class FeedPeer:
             request = json.loads(body)
             self.asked.append(request["method"])
             reply = {"id": request["id"], "status": "success", "result": None, "error": None, "timestamp": ""}
-            rows = self.packages if request["method"] == "package.replay" else self.revocations
             name = "packages" if request["method"] == "package.replay" else "revocations"
             params = request["params"]
-            if params.get("epoch", "") not in ("", self.epoch):
+            lives = [self] if self.earlier is None else [self.earlier, self]
+            asked = {life.epoch: life for life in lives}.get(params.get("epoch") or self.epoch)
+            if asked is None:
                 reply |= {"status": "error", "error": {"code": "NOT_FOUND", "message": "no such epoch"}}
             else:
+                rows = getattr(asked, name)
                 first, last = max(params.get("from_seq") or 1, 1), params.get("to_seq") or len(rows)
                 found = rows[first - 1 : last][:500]
-                reply["result"] = {"epoch": self.epoch, "last_seq": len(rows), name: found}
+                reply["result"] = {"epoch": asked.epoch, "last_seq": len(rows), name: found}
+                if self.earlier is not None:
+                    epochs = [{"epoch": life.epoch, "last_seq": len(getattr(life, name))} for life in lives]
+                    reply["result"]["epochs"] = epochs
             await router.send_multipart([*envelope, json.dumps(reply).encode()])
 
 

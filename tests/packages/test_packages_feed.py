@@ -297,6 +297,78 @@ async def test_another_epoch_begins_anew(tmp_path: Path) -> None:
     assert got == ["e1_1", "e1_2", "e1_3", "e2_1", "e2_2"]
 
 
+async def test_restored_server_has_earlier_epochs(tmp_path: Path) -> None:
+    """What the backup had comes first and once, what was revoked anywhere not at all, then the new epoch."""
+    signer = Signer()
+    first = FeedPeer(signer)
+    got: list[str] = []
+
+    def note(said: dict[str, Any]) -> None:
+        got.append(said["package_id"])
+
+    async with first.up():
+        await first.publish(2)
+        async with running(feed_of(first, state=tmp_path / "s.db"), note):
+            await eventually(lambda: _is(len(got), 2), within=5, because="both come")
+    for _ in range(3):
+        first.package()
+    second = FeedPeer(signer, "e2")
+    second.earlier, second.published, second.requests = first, first.published, first.requests
+    second.revocation("e1_4")
+    async with second.up():
+        await second.publish(2)
+        async with running(feed_of(second, state=tmp_path / "s.db"), note) as feed:
+            await eventually(lambda: _is(len(got), 6), within=5, because="the rest comes")
+            assert (feed.status().epoch, feed.status().package_seq) == ("e2", 2)
+        whole = Seqs()
+        async with running(feed_of(second), whole):
+            await reaches(whole, [1, 2, 3, 5, 1, 2])
+        newest = Seqs()
+        async with running(feed_of(second, start="new"), newest) as feed:
+            await eventually(lambda: _is(feed.status().epoch, "e2"), within=5, because="it has begun")
+            await second.publish(1)
+            await second.beat()
+            await reaches(newest, [3])
+    assert got == ["e1_1", "e1_2", "e1_3", "e1_5", "e2_1", "e2_2"]
+
+
+@pytest.mark.parametrize("answer", ["another epoch", "earlier places"])
+async def test_replay_of_what_was_not_asked_for(peer: FeedPeer, answer: str) -> None:
+    """A server that answers with other places does not make the feed ask for ever."""
+    others = FeedPeer(peer.signer, "e0")
+    peer.package()
+    peer.packages.append(others.package() if answer == "another epoch" else peer.packages[0])
+    peer.package()
+    got = Seqs()
+    async with running(feed_of(peer), got) as feed:
+        await reaches(got, [1, 3])
+        assert feed.status().package_seq == 3
+        asked = len(peer.asked)
+        await asyncio.sleep(0.1)
+        assert len(peer.asked) == asked
+
+
+async def test_older_state_is_read(peer: FeedPeer, tmp_path: Path) -> None:
+    """A state file of the first version keeps its place."""
+    import hashlib
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect(tmp_path / "s.db", isolation_level=None)) as older:
+        older.execute(
+            "CREATE TABLE feed (id INTEGER PRIMARY KEY, key_id TEXT, epoch TEXT, package_seq INTEGER, "
+            "revocation_seq INTEGER)"
+        )
+        older.execute("CREATE TABLE revoked (package_id TEXT PRIMARY KEY)")
+        key_id = hashlib.sha256(peer.signer.public).hexdigest()
+        older.execute("INSERT INTO feed VALUES (1, ?, 'e1', 2, 0)", (key_id,))
+        older.execute("PRAGMA user_version = 1")
+    await peer.publish(4)
+    got = Seqs()
+    async with running(feed_of(peer, state=tmp_path / "s.db"), got):
+        await reaches(got, [3, 4])
+
+
 def test_state_of_another_feed_is_refused(tmp_path: Path) -> None:
     """A file of another key, or that is no state at all, is told apart."""
     addresses = {"requests": "tcp://127.0.0.1:1", "state": tmp_path / "s.db"}

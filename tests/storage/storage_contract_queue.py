@@ -91,6 +91,21 @@ class QueueContract:
             {name: getattr(job, name) for name in place.__slots__}
         )
 
+    def test_tally(self, jobs: JobStore) -> None:
+        """Jobs are counted by kind and status; what there is none of is left out."""
+        assert jobs.tally() == {}
+        for number in range(3):
+            jobs.add(make_job(f"bt_{number}", created_at=at(number)))
+        jobs.add(make_optimization("opt_1", created_at=at(9)))
+        assert jobs.tally() == {"backtest": {"pending": 3}, "optimization": {"pending": 1}}
+        claim(jobs, seconds=10)
+        jobs.finish("bt_0", JobStatus.FAILED, now=at(11), attempt=1, failure=make_failure())
+        claim(jobs, seconds=12)
+        assert jobs.tally() == {
+            "backtest": {"failed": 1, "pending": 1, "running": 1},
+            "optimization": {"pending": 1},
+        }
+
     def test_turns(self, jobs: JobStore) -> None:
         """Higher priority first; among equals callers take turns, whatever kind their jobs are of."""
         for number, (make, caller, priority) in enumerate(

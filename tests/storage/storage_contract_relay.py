@@ -82,6 +82,14 @@ class ReplayContract:
         assert found is not None
         assert exact(found.reviews) == exact(tuple(words))
 
+    def test_newest_places_of_every_epoch(self, storage: Storage) -> None:
+        """There is one epoch until a backup is restored; the newest place of each is told."""
+        epoch = publish(storage, 2)
+        assert storage.packages.last_places(now=NOW) == [Place(epoch, 2)]
+        assert storage.revocations.last_places(now=NOW) == [Place(epoch, 0)]
+        revoke(storage, "pkg_1")
+        assert storage.revocations.last_places(now=NOW) == [Place(epoch, 1)]
+
 
 class RevocationStoreContract:
     """Revocations and their order."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -12,6 +13,10 @@ from stratopt_cli._render import backtest_views
 from stratopt_cli._run_flags import RunFlags, takes
 from stratopt_cli._session import Session, session_of
 from stratopt_client import BacktestHandle, BacktestOptions, Client, to_dict
+
+Recompute = Annotated[
+    bool, typer.Option("--recompute", help="Run it although the same run has a result already.")
+]
 
 app = typer.Typer(no_args_is_help=True, help="Run a strategy over stored bars.")
 
@@ -33,6 +38,7 @@ def run_command(
     *,
     param: Values = None,
     run: RunFlags,
+    recompute: Recompute = False,
     html: Html = None,
     server: Server = None,
     as_json: Json = False,
@@ -42,7 +48,7 @@ def run_command(
     Parameters that are not given take the strategy's defaults. Ctrl-C cancels the run.
     """
     session = session_of(context, server, as_json)
-    options = BacktestOptions(**run.options(), params=params(param or ()))
+    options = BacktestOptions(**run.options(), params=params(param or ()), recompute=recompute)
 
     async def work() -> None:
         async with Client(session.server, caller=session.caller) as client:

@@ -79,6 +79,8 @@ def backtest_views(backtest: Backtest) -> Iterable[Text | Table]:
     yield heading(backtest)
     yield Text(f"params  {assigned(params_to_python(backtest.params))}")
     yield from term_lines(backtest)
+    if backtest.cached_from:
+        yield Text(f"cached  the same run as {backtest.cached_from}; --recompute runs it again")
     yield metrics_table([("", backtest.metrics)])
     yield from unusual([("", backtest.metrics)])
     if backtest.fill_bracket:

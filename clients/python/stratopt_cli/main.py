@@ -24,6 +24,7 @@ from stratopt_cli import (
 from stratopt_cli._advise import explain, explain_epilog, propose, propose_epilog
 from stratopt_cli._approve import approve, approve_epilog
 from stratopt_cli._arguments import CONNECTION, Json, examples
+from stratopt_cli._backup import backup, backup_epilog, restore, restore_epilog
 from stratopt_cli._demo import demo, demo_epilog
 from stratopt_cli._gateway import gateway, up
 from stratopt_cli._serve import serve
@@ -58,6 +59,8 @@ app.command(
 app.command(
     rich_help_panel=STARTING, epilog=examples("stratopt up", "stratopt up --data-dir ./stratopt-data")
 )(up)
+app.command(rich_help_panel=STARTING, epilog=backup_epilog)(backup)
+app.command(rich_help_panel=STARTING, epilog=restore_epilog)(restore)
 app.add_typer(_config.app, name="config", rich_help_panel=STARTING)
 app.add_typer(_data.app, name="data", rich_help_panel=WORKING)
 app.add_typer(_strategy.app, name="strategy", rich_help_panel=WORKING)

@@ -12,6 +12,7 @@ Anything else that is raised is a bug and reaches the caller as INTERNAL without
 """
 
 import dataclasses
+import errno
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
@@ -178,6 +179,13 @@ class Unavailable(StratoptError):
     def __init__(self, message: str, *, reason: str, facts: Mapping[str, str] | None = None) -> None:
         """`reason` says which part is not there, e.g. `DRAINING`."""
         super().__init__(message, code=Code.UNAVAILABLE, reason=reason, facts=facts)
+
+
+def no_room(error: OSError) -> Unavailable | None:
+    """Tell a full disk as callers hear it; None if the error is another."""
+    if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        return None
+    return Unavailable("there is no room on the disk: free some, and try again", reason="DISK_FULL")
 
 
 class Exhausted(StratoptError):

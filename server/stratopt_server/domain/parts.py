@@ -1,5 +1,6 @@
-"""The parts of a server, and how each is."""
+"""The parts of a server, how each is, and how the whole is by them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -19,3 +20,25 @@ class Part:
     name: str
     status: PartStatus
     detail: str = ""
+
+
+class Health(Enum):
+    """How the server is as a whole."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    ILL = "ill"
+
+
+NEIGHBOURS = frozenset({"scanner", "review"})
+"""Parts that are ill when a neighbour is away: no illness of ours."""
+DISPENSABLE = frozenset({"cache"})
+"""Parts without which everything still works, slower."""
+
+
+def health_of(parts: Iterable[Part], *, draining: bool) -> Health:
+    """Judge the whole; a server on its way out is ill."""
+    ill = {part.name for part in parts if part.status is PartStatus.ILL} - NEIGHBOURS
+    if draining or ill - DISPENSABLE:
+        return Health.ILL
+    return Health.DEGRADED if ill else Health.OK

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stratopt_server.domain.advice import AdviceStore
+from stratopt_server.domain.counts import Counts
 from stratopt_server.domain.decisions import Decision, DecisionOutcome
 from stratopt_server.domain.jobs import (
     BacktestResult,
@@ -469,20 +470,6 @@ class DecisionStore(Protocol):
     def page(self, page: Page, wanted: DecisionFilter) -> list[Decision]:
         """Return a page of the decisions that match, newest first."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """How many rows there are, by status or outcome where they have one."""
-
-    backtests: dict[str, int]
-    optimizations: dict[str, int]
-    decisions: dict[str, int]
-    strategies: int
-    datasets: int
-    trials: int
-    packages_unpublished: int
-    pipelines: dict[str, int]
 
 
 class Storage(Protocol):

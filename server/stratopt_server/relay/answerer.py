@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -11,6 +12,7 @@ import zmq
 import zmq.asyncio
 
 from stratopt_client import InvalidInput
+from stratopt_server import logs
 from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.errors import Code, Exhausted, NotFound, RequestRefused, StratoptError, Violations
 from stratopt_server.relay.life import Life, together
@@ -86,6 +88,10 @@ class Answerer:
         try:
             request = _read(body, bytes_max=self._bytes_max)
             request_id = request.get("id")
+            logs.bind(
+                request_id=secrets.token_hex(6) if request_id is None else str(request_id),
+                method=str(request.get("method", "")),
+            )
             result = await self._result(request)
             reply = self._reply(request_id, result=result)
         except InvalidInput as wrong:

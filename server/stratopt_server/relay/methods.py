@@ -11,7 +11,7 @@ from stratopt.v1.approval_service_pb2 import ReplayParameterPackagesRequest
 from stratopt.v1.backtest_service_pb2 import GetBacktestRequest
 from stratopt.v1.optimization_service_pb2 import GetOptimizationRequest
 from stratopt.v1.strategy_service_pb2 import ListStrategiesRequest
-from stratopt.v1.system_service_pb2 import GetServerInfoRequest, PartStatus
+from stratopt.v1.system_service_pb2 import GetServerInfoRequest, ServerHealth
 from stratopt_client.plain import (
     approval_request,
     backtest_request,
@@ -126,8 +126,7 @@ async def _call(
 
 async def _health(rpc: Rpc, params: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG001 - it asks nothing
     info: Any = await rpc(GetServerInfoRequest(), PlainContext())
-    ill = any(part.status == PartStatus.PART_STATUS_ILL for part in info.parts)
-    return {"healthy": not ill and not info.draining, **to_dict(info)}
+    return {"healthy": info.health != ServerHealth.SERVER_HEALTH_ILL, **to_dict(info)}
 
 
 def _renamed(

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from stratopt_server.storage.dialect import Database, UnsupportedDatabase
+from stratopt_server.storage.dialect import Database, DatabaseUnusable, UnsupportedDatabase
 from stratopt_server.storage.sqlite import SQLITE_URL, SqliteFile
 
 POSTGRES_URLS = ("postgresql://", "postgres://")

@@ -14,6 +14,10 @@ TROUBLES = (peewee.OperationalError, peewee.InterfaceError, peewee.DataError)
 """What peewee raises when the database or what it is given, not the query, may be at fault."""
 
 
+DRIVER_ERRORS: Any = vars(peewee)["__exception_wrapper__"]
+"""Turns what drivers raise into what peewee does."""
+
+
 class DatabaseUnusable(Unavailable):
     """The database cannot be opened."""
 
@@ -65,7 +69,7 @@ class Database(peewee.Database):
 
     def stream(self, query: str) -> Iterator[tuple[Any, ...]]:
         """Yield rows without holding many; use inside a transaction."""
-        with self.telling(), peewee.__exception_wrapper__:
+        with self.telling(), DRIVER_ERRORS:
             yield from self._rows(query)
 
     def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:

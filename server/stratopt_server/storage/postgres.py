@@ -39,8 +39,6 @@ ALONE = 0x73_74_72_61_74_6F
 
 REPEATABLE_READ = 3
 """As peewee numbers the levels of isolation."""
-ROWS_AT_A_TIME = 50
-"""Rows of a stream in memory: one may be a piece of a report."""
 
 NUL_IN_TEXT = StratoptError(
     "a text of the request holds the character U+0000, which the database cannot store: leave it out",
@@ -84,9 +82,9 @@ class PostgresServer(Database, PooledPostgresqlDatabase):  # type: ignore[misc] 
             yield
 
     def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:
-        with self.connection().cursor(name="stratopt_stream") as cursor:
-            cursor.itersize = ROWS_AT_A_TIME
-            yield from cursor.execute(query)
+        connection: Any = self._state.conn
+        with connection.cursor() as cursor:
+            yield from cursor.stream(query)  # row by row: one may be a piece of a report
 
     def number_in(self, document: Any, name: str) -> Any:
         """Return the expression of the number of that name in a JSON document."""

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from stratopt_server.domain.counts import Counts
 from stratopt_server.domain.jobs import JobKind
-from stratopt_server.domain.ports import Counts
 from stratopt_server.storage.advice import SqlAdviceStore
 from stratopt_server.storage.database import connect, migrate
 from stratopt_server.storage.dead_letters import SqlDeadLetterStore

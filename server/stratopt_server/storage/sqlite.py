@@ -54,6 +54,20 @@ class SqliteFile(Database, peewee.SqliteDatabase):
             else:
                 return database
 
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        """Execute; what shall be taken back may have been already."""
+        if sql.startswith("ROLLBACK TO SAVEPOINT") and self._is_rolled_back():
+            return None
+        return super().execute_sql(sql, params)
+
+    def rollback(self) -> Any:
+        """Roll back, unless SQLite has: it does so itself when the disk is full or fails."""
+        return None if self._is_rolled_back() else super().rollback()
+
+    def _is_rolled_back(self) -> bool:
+        connection: Any = None if self.is_closed() else self._state.conn  # type: ignore[attr-defined]
+        return connection is not None and not connection.in_transaction
+
     def be_alone(self) -> None:
         """Nothing to do: every transaction is."""
 

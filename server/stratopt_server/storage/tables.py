@@ -67,9 +67,7 @@ def read_rows(database: Database, table: Table) -> Iterator[list[Value]]:
     writers = [column.write for column in table.columns]
     query = f'SELECT {columns} FROM "{table.name}"'  # noqa: S608 - names of our own
     for row in database.stream(query):
-        yield [
-            None if value is None else write(value) for write, value in zip(writers, row, strict=True)
-        ]
+        yield [None if value is None else write(value) for write, value in zip(writers, row, strict=True)]
 
 
 def write_rows(database: Database, table: Table, names: Sequence[str], rows: Iterable[list[Any]]) -> int:
@@ -89,13 +87,13 @@ def write_rows(database: Database, table: Table, names: Sequence[str], rows: Ite
     return count
 
 
-def _batches(
-    rows: Iterable[list[Any]], readers: Sequence[Callable[[Any], Any]]
-) -> Iterator[list[list[Any]]]:
+def _batches(rows: Iterable[list[Any]], readers: Sequence[Callable[[Any], Any]]) -> Iterator[list[list[Any]]]:
     batch: list[list[Any]] = []
     held = 0
     for row in rows:
-        batch.append([None if value is None else read(value) for read, value in zip(readers, row, strict=True)])
+        batch.append(
+            [None if value is None else read(value) for read, value in zip(readers, row, strict=True)]
+        )
         held += sum(len(value) for value in row if isinstance(value, str))
         if len(batch) == ROWS_MAX or held > CHARACTERS_MAX:
             yield batch

@@ -43,6 +43,8 @@ RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.5, 30.0
 """Pause before a callback that has failed is called again: doubling, and spread."""
 
 Document = dict[str, Any]
+Place = tuple[str, int]
+"""An epoch, and a seq in it."""
 OnDocument = Callable[[Document], Awaitable[None] | None]
 
 
@@ -74,6 +76,7 @@ class FeedStatus:
     """Where a feed is, and what became of what came in since it was opened."""
 
     epoch: str = ""
+    """The server's present one."""
     package_seq: int = 0
     """Last place that was handed over, or need not be."""
     revocation_seq: int = 0
@@ -99,20 +102,30 @@ class _Line:
     rows: str
     check: Callable[[Any, bytes], Document]
     """Returns what was signed; raises InvalidPackage."""
-    kept: dict[int, Document | None] = field(default_factory=dict)
-    """None stands for what came out of a replay and is not signed."""
-    newest: int = 0
+    kept: dict[Place, Document | None] = field(default_factory=dict)
+    """None stands for what came out of a replay and is not to be believed."""
+    newest: dict[str, int] = field(default_factory=dict)
+    """The newest place heard of in each epoch of the server, the present one last."""
 
-    def offer(self, seq: int, document: Document | None) -> None:
+    def offer(self, place: Place, document: Document | None) -> None:
         """Keep it, if there is room."""
-        self.newest = max(self.newest, seq)
+        epoch, seq = place
+        self.newest[epoch] = max(self.newest[epoch], seq)
         if len(self.kept) < KEPT_MAX:
-            self.kept[seq] = document
+            self.kept[place] = document
 
-    def forget(self, up_to: int) -> None:
+    def next(self, passed: Callable[[str], int]) -> Place | None:
+        """Return the first place whose turn has not come; `passed` tells the last of an epoch that had it."""
+        for epoch, newest in self.newest.items():
+            if (seq := passed(epoch) + 1) <= newest:
+                return epoch, seq
+        return None
+
+    def forget(self, passed: Place) -> None:
         """Drop what has had its turn."""
-        for seq in [seq for seq in self.kept if seq <= up_to]:
-            del self.kept[seq]
+        epoch, up_to = passed
+        for place in [place for place in self.kept if place[0] == epoch and place[1] <= up_to]:
+            del self.kept[place]
 
 
 class PackageFeed:
@@ -122,7 +135,9 @@ class PackageFeed:
                            state="trader.db") as feed:
         await feed.run(on_package)
 
-    In order of their places, after their signature was checked; neither expired nor revoked ones. A callback
+    In order of their places, after their signature was checked; neither expired nor revoked ones. Places are
+    remembered for each epoch: a server whose database was restored begins a new one, and still has what the
+    backup held of those before, which comes first and not twice. A callback
     that raises is called again. The place is stored after the callback has returned: a process that is killed
     between the two hears that package again, and its `package_id` tells.
     """
@@ -159,8 +174,8 @@ class PackageFeed:
         self._heard_at: float | None = None
         self._news = asyncio.Event()
         self._stopped = False
-        self._doubt = not self._state.is_new
-        """Whether the server must be asked which epoch it is in."""
+        self._doubt = True
+        """Whether the server must be asked which epochs it has."""
         self._failures = 0
         self._context: Any = None
         self._requests: Requests | None = None
@@ -181,11 +196,13 @@ class PackageFeed:
     def status(self) -> FeedStatus:
         """Return where the feed is."""
         heard = None if self._heard_at is None else time.monotonic() - self._heard_at
+        epoch = next(reversed(self._packages.newest), "")
+        places = self._state.places(epoch)
         return replace(
             self._status,
-            epoch=self._state.epoch,
-            package_seq=self._state.package_seq,
-            revocation_seq=self._state.revocation_seq,
+            epoch=epoch,
+            package_seq=places.package_seq,
+            revocation_seq=places.revocation_seq,
             seconds_since_heard=heard,
         )
 
@@ -215,15 +232,17 @@ class PackageFeed:
 
     async def _advance(self, on_package: OnDocument, on_revocation: OnDocument | None) -> float:
         """Take one thing further; return how long to wait before there is more to do, 0 for not at all."""
-        if self._state.is_new or self._doubt:
-            await self._find_epoch()
+        if self._doubt:
+            await self._find_epochs()
             return 0
-        # Revocations first: what is revoked is not handed over.
-        if (place := self._state.revocation_seq + 1) <= self._revocations.newest:
+        # Revocations first, of every epoch: what is revoked is not handed over.
+        place = self._revocations.next(lambda epoch: self._state.places(epoch).revocation_seq)
+        if place is not None:
             if place not in self._revocations.kept:
                 return await self._replay(self._revocations, place)
             return await self._pass_revocation(place, on_revocation)
-        if (place := self._state.package_seq + 1) <= self._packages.newest:
+        place = self._packages.next(lambda epoch: self._state.places(epoch).package_seq)
+        if place is not None:
             if place not in self._packages.kept:
                 return await self._replay(self._packages, place)
             return await self._pass_package(place, on_package)
@@ -241,18 +260,18 @@ class PackageFeed:
         if seconds == self._silence_seconds and not self._news.is_set():
             self._doubt = True
 
-    async def _pass_revocation(self, place: int, on_revocation: OnDocument | None) -> float:
+    async def _pass_revocation(self, place: Place, on_revocation: OnDocument | None) -> float:
         document = self._revocations.kept[place]
         if document is not None and on_revocation is not None:
             pause = await self._call(on_revocation, document)
             if pause:
                 return pause
         package_id = None if document is None else str(document.get("package_id"))
-        self._state.pass_revocation(place, package_id)
+        self._state.pass_revocation(*place, package_id)
         self._revocations.forget(place)
         return 0
 
-    async def _pass_package(self, place: int, on_package: OnDocument) -> float:
+    async def _pass_package(self, place: Place, on_package: OnDocument) -> float:
         document = self._packages.kept[place]
         if document is not None:
             if self._state.is_revoked(str(document.get("package_id"))):
@@ -266,7 +285,7 @@ class PackageFeed:
                 if pause:
                     return pause
                 self._count(handed_over=1)
-        self._state.pass_package(place)
+        self._state.pass_package(*place)
         self._packages.forget(place)
         return 0
 
@@ -294,44 +313,58 @@ class PackageFeed:
         except InvalidPackage:
             return True
 
-    async def _find_epoch(self) -> None:
-        """Learn which epoch the server is in and what its newest places are; begin there if it is another."""
+    async def _find_epochs(self) -> None:
+        """Learn which epochs the server has had, and the newest places of each; say if there is a new one."""
         packages = await self._ask(self._packages, from_seq=1, to_seq=1)
         revocations = await self._ask(self._revocations, from_seq=1, to_seq=1)
         self._doubt = False
         if packages is None or revocations is None:
             return
-        epoch, last, last_revocation = str(packages["epoch"]), packages["last_seq"], revocations["last_seq"]
-        if epoch != self._state.epoch:
-            if not self._state.is_new:
-                log.warning("the server is in another epoch: %s, not %s", epoch, self._state.epoch)
-            skips = self._state.is_new and self._start == "new"
-            self._state.begin(epoch, last if skips else 0, last_revocation if skips else 0)
-            for line in (self._packages, self._revocations):
-                line.kept.clear()
-        self._packages.newest, self._revocations.newest = last, last_revocation
+        self._packages.newest, self._revocations.newest = _epochs(packages), _epochs(revocations)
+        last, last_revocations = self._packages.newest, self._revocations.newest
+        for line in (self._packages, self._revocations):
+            line.kept = {place: document for place, document in line.kept.items() if place[0] in last}
+        unknown = [epoch for epoch in last if not self._state.knows(epoch)]
+        if not unknown:
+            return
+        skips = self._state.is_new and self._start == "new"
+        if not self._state.is_new:
+            log.warning("the server is in another epoch: %s", next(reversed(last)))
+        self._state.begin(
+            (epoch, last[epoch] if skips else 0, last_revocations.get(epoch, 0) if skips else 0)
+            for epoch in unknown
+        )
 
-    async def _replay(self, line: _Line, place: int) -> float:
+    async def _replay(self, line: _Line, place: Place) -> float:
         """Ask for what is missing from that place on."""
-        last = min((seq for seq in line.kept if seq > place), default=line.newest + 1) - 1
-        result = await self._ask(line, epoch=self._state.epoch, from_seq=place, to_seq=last)
+        epoch, seq = place
+        newest = line.newest[epoch]
+        later = (kept for of, kept in line.kept if of == epoch and kept > seq)
+        result = await self._ask(line, epoch=epoch, from_seq=seq, to_seq=min(later, default=newest + 1) - 1)
         if result is None:  # it knows no such epoch
             self._doubt = True
             return 0
-        documents = result[line.rows]
-        kept = len(line.kept)
-        for document in documents[:KEPT_MAX]:
+        documents = result[line.rows][:KEPT_MAX]
+        for document in documents:
             signed = self._signed(line, document)
-            # What is not signed takes the place it was sent at, so that it cannot stop the feed for ever.
-            seq = place if signed is None else signed["seq"]
-            if seq < place or (signed is not None and signed["epoch"] != self._state.epoch):
-                continue
-            line.kept[seq] = signed
+            # What is not to be believed takes the place it was sent at, so that it cannot stop the feed for
+            # ever; so does a document of another epoch.
+            if signed is not None and signed["epoch"] == epoch:
+                if signed["seq"] < seq:
+                    continue
+                seq = signed["seq"]
+            else:
+                signed = None
+            line.kept[epoch, seq] = signed
             self._count(replayed=1)
-            place = seq + 1
-        if len(line.kept) > kept:
+            seq += 1
+        if place in line.kept:
             return 0
-        line.newest = min(line.newest, result["last_seq"])
+        if documents and seq == place[1]:
+            self._count(invalid=1)
+            line.kept[place] = None  # it answers with what we had: there is nothing at this place
+            return 0
+        line.newest[epoch] = min(newest, result["last_seq"])
         return self._retries.seconds_min
 
     async def _ask(self, line: _Line, **span: Any) -> Any:
@@ -367,27 +400,29 @@ class PackageFeed:
             beat = read(body)
         except InvalidPackage:
             return
-        if beat.get("epoch") != self._state.epoch:
+        epoch = beat.get("epoch")
+        if not isinstance(epoch, str) or epoch != next(reversed(self._packages.newest), None):
             self._doubt = True
             self._news.set()
             return
         for line, name in ((self._packages, "last_seq"), (self._revocations, "last_revocation_seq")):
             last = beat.get(name)
-            if isinstance(last, int) and last > line.newest:
-                line.newest = last
+            if isinstance(last, int) and last > line.newest.get(epoch, 0):
+                line.newest[epoch] = last
                 self._news.set()
 
     def _hear_document(self, line: _Line, body: bytes) -> None:
         signed = self._signed(line, body)
         if signed is None:
             return
-        if signed["epoch"] != self._state.epoch:
+        epoch, seq = signed["epoch"], signed["seq"]
+        if epoch not in line.newest:
             self._doubt = True
         else:
-            have = self._state.package_seq if line is self._packages else self._state.revocation_seq
-            if signed["seq"] <= have:
+            places = self._state.places(epoch)
+            if seq <= (places.package_seq if line is self._packages else places.revocation_seq):
                 return
-            line.offer(signed["seq"], signed)
+            line.offer((epoch, seq), signed)
         self._news.set()
 
     def _signed(self, line: _Line, message: Any) -> Document | None:
@@ -402,6 +437,14 @@ class PackageFeed:
     def _count(self, **more: int) -> None:
         changed = {name: getattr(self._status, name) + count for name, count in more.items()}
         self._status = replace(self._status, **changed)
+
+
+def _epochs(answer: Any) -> dict[str, int]:
+    """Read the newest place of every epoch of the server, the present one last."""
+    told = answer.get("epochs")
+    if not isinstance(told, list) or not told:
+        told = [answer]
+    return {str(place["epoch"]): int(place["last_seq"]) for place in told}
 
 
 def _placed(signed: Document) -> Document:

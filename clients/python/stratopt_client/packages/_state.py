@@ -1,10 +1,12 @@
-"""Where a subscriber is: the last place it has handed over, and what was revoked. Survives kill -9."""
+"""Where a subscriber is: the last places it has handed over, and what was revoked. Survives kill -9."""
 
 import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-SCHEMA_VERSION = 1
-SCHEMA = """
+VERSIONS = (
+    """
 CREATE TABLE feed (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     key_id TEXT NOT NULL,
@@ -13,7 +15,25 @@ CREATE TABLE feed (
     revocation_seq INTEGER NOT NULL
 );
 CREATE TABLE revoked (package_id TEXT PRIMARY KEY);
-"""
+""",
+    """
+CREATE TABLE places (
+    epoch TEXT PRIMARY KEY,
+    package_seq INTEGER NOT NULL,
+    revocation_seq INTEGER NOT NULL
+);
+INSERT INTO places SELECT epoch, package_seq, revocation_seq FROM feed WHERE epoch != '';
+""",
+)
+"""What makes each version of the file out of the one before. Since the second only `feed`'s key counts."""
+
+
+@dataclass(slots=True)
+class Places:
+    """The last places of an epoch that were handed over, or need not be."""
+
+    package_seq: int = 0
+    revocation_seq: int = 0
 
 
 class UnusableState(ValueError):
@@ -40,29 +60,40 @@ class FeedState:
         except UnusableState:
             self.close()
             raise
-        row = self._database.execute("SELECT epoch, package_seq, revocation_seq FROM feed").fetchone()
-        self.epoch, self.package_seq, self.revocation_seq = row
+        rows = self._database.execute("SELECT epoch, package_seq, revocation_seq FROM places")
+        self._places = {epoch: Places(packages, revocations) for epoch, packages, revocations in rows}
 
     @property
     def is_new(self) -> bool:
         """Tell whether it has no place yet."""
-        return not self.epoch
+        return not self._places
 
-    def begin(self, epoch: str, package_seq: int, revocation_seq: int) -> None:
-        """Begin behind these places of an epoch."""
-        self._store(epoch, package_seq, revocation_seq)
+    def knows(self, epoch: str) -> bool:
+        """Tell whether it has a place in the epoch."""
+        return epoch in self._places
 
-    def pass_package(self, seq: int) -> None:
+    def places(self, epoch: str) -> Places:
+        """Return where it is in that epoch: before the first, if it was never there."""
+        return self._places.get(epoch) or Places()
+
+    def begin(self, epochs: Iterable[tuple[str, int, int]]) -> None:
+        """Begin behind these places of epochs: the last package and the last revocation of each."""
+        self._database.execute("BEGIN IMMEDIATE")
+        for epoch, package_seq, revocation_seq in epochs:
+            self._store(epoch, Places(package_seq, revocation_seq))
+        self._database.execute("COMMIT")
+
+    def pass_package(self, epoch: str, seq: int) -> None:
         """Note that everything up to that package has been handed over, or need not be."""
-        self._store(self.epoch, seq, self.revocation_seq)
+        self._store(epoch, Places(seq, self.places(epoch).revocation_seq))
 
-    def pass_revocation(self, seq: int, package_id: str | None) -> None:
+    def pass_revocation(self, epoch: str, seq: int, package_id: str | None) -> None:
         """Note a revocation, in one transaction with its place."""
         self._database.execute("BEGIN IMMEDIATE")
         try:
             if package_id is not None:
                 self._database.execute("INSERT OR IGNORE INTO revoked VALUES (?)", (package_id,))
-            self._store(self.epoch, self.package_seq, seq)
+            self._store(epoch, Places(self.places(epoch).package_seq, seq))
         except BaseException:
             self._database.execute("ROLLBACK")
             raise
@@ -82,13 +113,15 @@ class FeedState:
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.execute("BEGIN IMMEDIATE")
         version = self._database.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            for statement in filter(str.strip, SCHEMA.split(";")):
+        for script in VERSIONS[version:]:
+            for statement in filter(str.strip, script.split(";")):
                 self._database.execute(statement)
+        if version == 0:
             self._database.execute("INSERT INTO feed VALUES (1, ?, '', 0, 0)", (key_id,))
-            self._database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        if version < len(VERSIONS):
+            self._database.execute(f"PRAGMA user_version = {len(VERSIONS)}")
         self._database.execute("COMMIT")
-        if version not in (0, SCHEMA_VERSION):
+        if version > len(VERSIONS):
             raise UnusableState(f"{self._path} is of a newer version: {version}")
         known = self._database.execute("SELECT key_id FROM feed").fetchone()[0]
         if known != key_id:
@@ -97,9 +130,7 @@ class FeedState:
                 "each feed has a file of its own"
             )
 
-    def _store(self, epoch: str, package_seq: int, revocation_seq: int) -> None:
-        self._database.execute(
-            "UPDATE feed SET epoch = ?, package_seq = ?, revocation_seq = ?",
-            (epoch, package_seq, revocation_seq),
-        )
-        self.epoch, self.package_seq, self.revocation_seq = epoch, package_seq, revocation_seq
+    def _store(self, epoch: str, places: Places) -> None:
+        values = (epoch, places.package_seq, places.revocation_seq)
+        self._database.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", values)
+        self._places[epoch] = places

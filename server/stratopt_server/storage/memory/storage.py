@@ -3,8 +3,8 @@
 from collections import Counter
 from datetime import datetime
 
+from stratopt_server.domain.counts import Counts
 from stratopt_server.domain.jobs import JobKind
-from stratopt_server.domain.ports import Counts
 from stratopt_server.storage.memory.advice import MemoryAdviceStore
 from stratopt_server.storage.memory.catalog import MemoryDatasetStore, MemoryRequestLog, MemoryStrategyStore
 from stratopt_server.storage.memory.dead_letters import MemoryDeadLetterStore

@@ -1,0 +1,104 @@
+"""Restoring a backup into an empty database."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from stratopt_server.backup.archive import Reader, UnusableBackup, opened
+from stratopt_server.backup.files import Placing
+from stratopt_server.settings import Settings
+from stratopt_server.storage.database import applied_migrations, connect, migrations, refuse_newer
+from stratopt_server.storage.dialect import Database
+from stratopt_server.storage.refilling import OF_SERVERS, begin_anew, clear, tables_in_use
+from stratopt_server.storage.tables import RowRefused, tables_of, write_rows
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What was restored."""
+
+    file: str
+    created_at: str
+    rows: int
+    bars: int
+    """Sets of bars that were not there yet."""
+    epoch: str
+    """The new one: places of packages begin anew in it."""
+    jobs_pending_again: int
+    """Jobs that ran when the backup was made."""
+
+
+def restore_backup(
+    settings: Settings, path: Path, *, seeds: Collection[str], force: bool, progress: Progress
+) -> Restored:
+    """Fill the database of the settings; raises UnusableBackup, DatabaseUnusable, Unavailable or OSError.
+
+    The backup is read to its end before anything is stored. Files come first, under the names that rows
+    give them; then all rows in one transaction. `seeds` are the strategies that every server has.
+    """
+    with opened(path) as reader:
+        manifest = reader.manifest
+        _refuse_newer_backup(manifest.migrations)
+        placing = Placing(reader, settings, force=force)
+        placing.check()
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        database = connect(settings.database)
+        try:
+            _refuse_rows(database, seeds)
+            bars = placing.place()
+            progress(f"bars: {bars:,} sets")
+            with database.atomic():
+                database.be_alone()
+                _refuse_rows(database, seeds)
+                clear(database, manifest.migrations)
+                rows = _fill(database, reader, progress)
+                epoch, jobs = begin_anew(database, datetime.now(UTC))
+        finally:
+            database.leave()
+    return Restored(
+        file=str(path),
+        created_at=manifest.created_at,
+        rows=rows,
+        bars=bars,
+        epoch=epoch,
+        jobs_pending_again=jobs,
+    )
+
+
+def _refuse_newer_backup(applied: Collection[str]) -> None:
+    newer = sorted(set(applied) - {name for name, _ in migrations()})
+    if newer:
+        raise UnusableBackup(
+            "the backup is of a newer version of stratopt than this one, which does not know "
+            f"{', '.join(newer)}: restore it with that"
+        )
+
+
+def _refuse_rows(database: Database, seeds: Collection[str]) -> None:
+    refuse_newer(applied_migrations(database), [name for name, _ in migrations()])
+    used = tables_in_use(database, seeds)
+    if used:
+        raise UnusableBackup(
+            f"the database is not empty (there are rows in {', '.join(used)}): name another in "
+            "STRATOPT_DATABASE_URL, or move this one away"
+        )
+
+
+def _fill(database: Database, reader: Reader, progress: Progress) -> int:
+    shapes, count = reader.manifest.tables, 0
+    tables = tables_of(database)
+    if set(shapes) != {table.name for table in tables}:
+        raise UnusableBackup("the backup has other tables than its migrations make: use another")
+    for table in tables:
+        if table.name in OF_SERVERS:
+            continue
+        try:
+            stored = write_rows(database, table, shapes[table.name].columns, reader.rows(table.name))
+        except RowRefused as error:
+            raise UnusableBackup(f"nothing was restored: {error}") from error
+        count += stored
+        progress(f"{table.name}: {stored:,} rows")
+    return count
