@@ -22,6 +22,9 @@ NAMES = (
     "null_test",
     "decision_latency",
     "relay",
+    "cached_backtest",
+    "load",
+    "faults",
 )
 
 

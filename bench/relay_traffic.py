@@ -44,8 +44,9 @@ def free_address() -> str:
 class KilledServer:
     """A server that can be killed and started again on the same data and addresses."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
-        """Nothing is started yet."""
+    def __init__(self, folder: Path, *, module: str = "stratopt_server", **settings: str) -> None:
+        """Nothing is started yet; `module` is what runs."""
+        self._module = module
         policies = folder / "policies"
         policies.mkdir(parents=True, exist_ok=True)
         (policies / "lax-v1.json").write_text(json.dumps(LAX))
@@ -75,13 +76,15 @@ class KilledServer:
     def start(self) -> None:
         """Start it and wait until it serves."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "stratopt_server"],
+            [sys.executable, "-m", self._module],
             stdout=subprocess.PIPE,
             env=self._environment,
             text=True,
         )
         assert self._process.stdout is not None
-        self.address = json.loads(self._process.stdout.readline())["listening"]
+        ready = self._process.stdout.readline()
+        assert ready, "the server did not start"
+        self.address = json.loads(ready)["listening"]
 
     def kill(self) -> None:
         """Kill it as a power cut would."""

@@ -55,12 +55,20 @@ class ServerProcess:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line, f"the server did not start:\n{self.log()}"
-        self.address: str = json.loads(line)["listening"]
+        ready = json.loads(line)
+        self.address: str = ready["listening"]
+        self.metrics: str | None = ready.get("metrics")
+        """Where it serves /metrics, where it does."""
 
     @property
     def pid(self) -> int:
         """Process id of the server."""
         return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
 
     def log(self) -> str:
         """Everything the server has logged."""

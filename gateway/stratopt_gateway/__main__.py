@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import signal
 import socket
 import sys
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 import uvicorn
 from pydantic import ValidationError
 
+from stratopt_gateway import logs
 from stratopt_gateway.app import make_app
 from stratopt_gateway.settings import Settings
 
@@ -66,7 +66,7 @@ def main() -> None:
             told = f"STRATOPT_GATEWAY_{name}: " if name else ""
             print(told + fault["msg"].removeprefix("Value error, "), file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(settings.log_level, settings.log_format)
     asyncio.run(GatewayServer(settings).serve())
 
 

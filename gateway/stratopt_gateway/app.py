@@ -8,7 +8,9 @@ from fastapi import FastAPI
 from stratopt_client import Client
 from stratopt_gateway import openapi, problems
 from stratopt_gateway.limits import BodyLimit
+from stratopt_gateway.logs import request_id
 from stratopt_gateway.observing import Observed, Observing
+from stratopt_gateway.request_ids import RequestIds
 from stratopt_gateway.routes import (
     advisor,
     approvals,
@@ -71,6 +73,7 @@ def make_app(settings: Settings) -> FastAPI:
             settings.server,
             deadline_seconds=settings.call_seconds_max,
             transfer_deadline_seconds=settings.long_call_seconds_max,
+            request_id=request_id.get,
         ) as client:
             app.state.client = client
             yield
@@ -93,4 +96,5 @@ def make_app(settings: Settings) -> FastAPI:
     # The last one added comes first.
     app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max)
     app.add_middleware(Observing, observed=app.state.observed)
+    app.add_middleware(RequestIds)
     return app

@@ -28,6 +28,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from stratopt_client import StratoptError, Violation
+from stratopt_gateway.logs import request_id
+from stratopt_gateway.request_ids import HEADER
 from stratopt_gateway.schemas.problem import FieldProblem, Problem
 
 log = logging.getLogger(__name__)
@@ -161,7 +163,7 @@ async def _on_http(request: Request, error: Exception) -> ProblemResponse:
 
 async def _on_bug(request: Request, error: Exception) -> ProblemResponse:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return ProblemResponse(_internal())
+    return ProblemResponse(_internal(), {HEADER: request_id.get()})
 
 
 def _internal() -> Problem:

@@ -8,6 +8,7 @@ from pydantic import PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stratopt_client import DEFAULT_TARGET
+from stratopt_gateway.logs import LogFormat
 
 PREFIX = "STRATOPT_GATEWAY_"
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
@@ -29,6 +30,8 @@ class Settings(BaseSettings):
     """Address of the gRPC server behind this gateway."""
     log_level: str = "INFO"
     """Least severity of what is logged, on standard error."""
+    log_format: LogFormat = "text"
+    """How it is written: text for people, or json, one object a line, for machines."""
 
     body_bytes_max: PositiveInt = 4_194_304
     """Size of a request's body, decades of funding included; a larger one is refused with 413."""

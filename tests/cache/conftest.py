@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("cache_contract", "redis_process")
+pytest.register_assert_rewrite("cache_contract")

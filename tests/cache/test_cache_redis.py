@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from bench.stores import RedisProcess, free_port
 from cache_contract import CacheContract
 
-from redis_process import RedisProcess, free_port, running_redis
+from stores import own_redis_in, running_redis
 from stratopt_server.cache.memory import MemoryCache
 from stratopt_server.cache.redis import RedisCache
 from stratopt_server.cache.steady import HEAL_SECONDS, SteadyCache
@@ -49,7 +50,7 @@ class TestSteady(CacheContract):
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[RedisProcess]:
     """A Redis that a test may kill."""
-    process = RedisProcess(tmp_path)
+    process = own_redis_in(tmp_path)
     yield process
     process.kill()
 

@@ -149,7 +149,10 @@ def make_bracket() -> tuple[BracketRun, ...]:
 
 def make_backtest_result(**changes: Any) -> BacktestResult:
     """What the backtest of a grid found."""
-    return replace(BacktestResult(metrics=make_metrics(), fill_bracket=make_bracket()), **changes)
+    found = BacktestResult(
+        metrics=make_metrics(), fill_bracket=make_bracket(), engine="0f3a", cached_from="bt_0"
+    )
+    return replace(found, **changes)
 
 
 def make_scenario(**changes: Any) -> Scenario:

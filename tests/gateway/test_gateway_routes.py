@@ -39,7 +39,7 @@ DEFAULT_TERMS = {
 
 
 def test_health_names_every_part(http: httpx.Client) -> None:
-    """All of ours is well; there is no cache yet and no neighbour, and that is said."""
+    """All of ours is well; the cache is in memory, and there is no neighbour."""
     deadline = time.monotonic() + 10
     while (answer := http.get("/health")).status_code != 200:
         assert time.monotonic() < deadline, answer.text
@@ -48,7 +48,7 @@ def test_health_names_every_part(http: httpx.Client) -> None:
     words = {name: part["status"] for name, part in said["parts"].items()}
     assert words == {
         **dict.fromkeys(("gateway", "server", "database", "relay", "relay_requests"), "ok"),
-        "cache": "off",
+        "cache": "idle",
         **dict.fromkeys(("scanner", "review"), "idle"),
     }
     assert said["parts"]["relay"]["detail"].startswith("tcp://127.0.0.1:")
@@ -56,7 +56,7 @@ def test_health_names_every_part(http: httpx.Client) -> None:
 
 def test_backtest_from_start_to_metrics(http: httpx.Client, walk: str) -> None:
     """The answers have the documented fields, and the metrics come with the status."""
-    answer = http.post("/api/backtest/start", json={**RUN, "symbol": walk})
+    answer = http.post("/api/backtest/start", json={**RUN, "symbol": walk, "recompute": True})
     assert answer.status_code == 200, answer.text
     started = answer.json()
     assert set(started) == {"task_id", "status", "estimated_time"}

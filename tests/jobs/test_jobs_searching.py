@@ -135,13 +135,13 @@ class Search:
         transactions = self.storage.transaction
         left = interrupted_after
 
-        def counted() -> Any:
+        def counted(*, alone: bool) -> Any:
             nonlocal left
             if left is not None:
                 if left == 0:
                     raise Interrupted
                 left -= 1
-            return transactions()
+            return transactions(alone=alone)
 
         context = JobContext(
             job=job,
@@ -187,7 +187,7 @@ class Search:
 class Watched:
     """A storage whose transactions are counted."""
 
-    def __init__(self, storage: MemoryStorage, transaction: Callable[[], Any]) -> None:
+    def __init__(self, storage: MemoryStorage, transaction: Callable[..., Any]) -> None:
         self._storage = storage
         self.transaction = transaction
 

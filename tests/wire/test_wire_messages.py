@@ -308,7 +308,7 @@ def test_holdout() -> None:
 def test_waiting_jobs() -> None:
     """Of a job that waits, all that is to come is unset."""
     asked = {"priority", "caller"}
-    to_come = {"failure", "metrics", "fill_bracket", "start_time", "end_time"}
+    to_come = {"failure", "metrics", "fill_bracket", "start_time", "end_time", "cached_from"}
     assert {name for name in unset(backtest_to_proto(make_job())) if "." not in name} == to_come | asked
     plain = replace(make_optimization_spec(), validation=Validation(method=ValidationMethod.NONE))
     to_come = {"failure", "start_time", "end_time", "best", "stop_reason", "warnings", "holdout_start_date"}

@@ -86,6 +86,7 @@ WORDS: list[tuple[dict[Any, int], EnumTypeWrapper]] = [
     (enums.GATE_RESULT, decision_pb2.GateResult),
     (enums.EVIDENCE_SOURCE, decision_pb2.EvidenceSource),
     (enums.PART_STATUS, system_service_pb2.PartStatus),
+    (enums.HEALTH, system_service_pb2.ServerHealth),
 ]
 UNSAID = (FileFormat.AUTO, ReportOrder.NEWEST)
 """Words that leaving the field out stands for."""
@@ -133,7 +134,10 @@ RUN = RunRequest(
 """The same run, as it is asked for on the wire and as it is read."""
 BARE_RUN = RunRequest(symbol="", strategy_id="")
 BACKTEST = backtest_service_pb2.StartBacktestRequest(
-    request_id="r1", params={"n": value_to_proto(3), "x": value_to_proto(0.5)}, **RUN_FIELDS
+    request_id="r1",
+    params={"n": value_to_proto(3), "x": value_to_proto(0.5)},
+    recompute=True,
+    **RUN_FIELDS,
 )
 OPTIMIZATION = optimization_service_pb2.StartOptimizationRequest(
     request_id="r1",
@@ -194,7 +198,9 @@ def test_unknown_word(number: int, table: tuple[dict[Any, int], EnumTypeWrapper]
 
 def test_backtest() -> None:
     """A request to backtest is read whole."""
-    assert backtest_from_proto(sent(BACKTEST)) == BacktestRequest(run=RUN, params={"n": 3, "x": 0.5})
+    assert backtest_from_proto(sent(BACKTEST)) == BacktestRequest(
+        run=RUN, params={"n": 3, "x": 0.5}, recompute=True
+    )
 
 
 def test_optimization() -> None:

@@ -94,7 +94,8 @@ class BacktestHandle:
 
     def _open_watch(self, after_sequence: int) -> Stream[WatchBacktestResponse]:
         return self._stub.WatchBacktest(
-            WatchBacktestRequest(backtest_id=self.id, after_sequence=after_sequence)
+            WatchBacktestRequest(backtest_id=self.id, after_sequence=after_sequence),
+            metadata=self._connection.metadata(),
         )
 
     async def _report(

@@ -1,5 +1,6 @@
 """The client: one connection, one attribute per service."""
 
+from collections.abc import Callable
 from typing import Self
 
 from stratopt_client._advisor import Advisor
@@ -30,16 +31,19 @@ class Client:
         deadline_seconds: float = DEADLINE_SECONDS,
         transfer_deadline_seconds: float = TRANSFER_DEADLINE_SECONDS,
         caller: str = "",
+        request_id: Callable[[], str] | None = None,
     ) -> None:
         """Connect at the first call; `transfer_deadline_seconds` is for imports, reports and approvals.
 
-        `caller` is who calls: jobs of different callers take turns in the queue.
+        `caller` is who calls: jobs of different callers take turns in the queue. `request_id` is asked at
+        each call for an id, in printable ASCII, under which the server logs it.
         """
         self._connection = Connection(
             target,
             deadline_seconds=deadline_seconds,
             transfer_deadline_seconds=transfer_deadline_seconds,
             caller=caller,
+            request_id=request_id,
         )
         self.strategies = Strategies(self._connection)
         self.market_data = MarketData(self._connection)

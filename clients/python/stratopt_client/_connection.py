@@ -1,7 +1,7 @@
 """One connection to one server: deadlines, and the place where RPC errors become ours."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import TypeVar
 
 import grpc
@@ -16,7 +16,10 @@ TRANSFER_DEADLINE_SECONDS = 600.0
 
 CALLER_KEY = "stratopt-caller"
 """Metadata key under which callers name themselves, so that they take turns in the queue."""
+REQUEST_ID_KEY = "x-request-id"
+"""Metadata key of an id under which the server logs a call."""
 
+Metadata = tuple[tuple[str, str], ...]
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
@@ -25,14 +28,24 @@ class Connection:
     """A channel and the deadlines of the calls made on it."""
 
     def __init__(
-        self, target: str, *, deadline_seconds: float, transfer_deadline_seconds: float, caller: str
+        self,
+        target: str,
+        *,
+        deadline_seconds: float,
+        transfer_deadline_seconds: float,
+        caller: str,
+        request_id: Callable[[], str] | None,
     ) -> None:
-        """Connect at the first call; `caller` is who calls, empty for nobody in particular."""
+        """Connect at the first call; `caller` is who calls, empty for nobody in particular.
+
+        `request_id` is asked at each call for an id to log it under; empty lets the server make one.
+        """
         self.target = target
         self.deadline_seconds = deadline_seconds
         self.transfer_deadline_seconds = transfer_deadline_seconds
         self.channel = open_channel(target)
         self._caller = caller
+        self._request_id = request_id
 
     async def call(
         self,
@@ -48,14 +61,19 @@ class Connection:
             return await method(
                 request,
                 timeout=deadline_seconds or self.deadline_seconds,
-                metadata=((CALLER_KEY, name),) if name else (),
+                metadata=(*self.metadata(), *(((CALLER_KEY, name),) if name else ())),
             )
+
+    def metadata(self) -> Metadata:
+        """Return what every call says of itself."""
+        request_id = "" if self._request_id is None else self._request_id()
+        return ((REQUEST_ID_KEY, request_id),) if request_id else ()
 
     async def download(
         self, method: grpc.aio.UnaryStreamMultiCallable[Request, Response], request: Request
     ) -> AsyncGenerator[Response]:
         """Yield what a finite stream sends."""
-        call = method(request, timeout=self.transfer_deadline_seconds)
+        call = method(request, timeout=self.transfer_deadline_seconds, metadata=self.metadata())
         try:
             with told_apart(self.target):
                 async for message in call:

@@ -44,7 +44,9 @@ class MarketData:
         header = import_header(symbol, options)
         file = await asyncio.to_thread(Path(path).open, "rb")
         with file:
-            call = self._stub.ImportBars(timeout=self._connection.transfer_deadline_seconds)
+            call = self._stub.ImportBars(
+                timeout=self._connection.transfer_deadline_seconds, metadata=self._connection.metadata()
+            )
             try:
                 with told_apart(self._connection.target):
                     return await upload(call, header, file, progress)

@@ -142,7 +142,8 @@ class OptimizationHandle:
 
     def _open_watch(self, after_sequence: int) -> Stream[WatchOptimizationResponse]:
         return self._stub.WatchOptimization(
-            WatchOptimizationRequest(optimization_id=self.id, after_sequence=after_sequence)
+            WatchOptimizationRequest(optimization_id=self.id, after_sequence=after_sequence),
+            metadata=self._connection.metadata(),
         )
 
 

@@ -93,6 +93,8 @@ class BacktestOptions(RunOptions, total=False):
     """How to run a backtest."""
 
     params: Params | None
+    recompute: bool | None
+    """Run it although the same run, by the same engine, has a result that could be the answer at once."""
 
 
 class Objective(TypedDict, total=False):

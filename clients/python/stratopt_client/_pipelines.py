@@ -64,7 +64,8 @@ class PipelineHandle:
 
     def _open_watch(self, after_sequence: int) -> Stream[WatchPipelineResponse]:
         return self._stub.WatchPipeline(
-            WatchPipelineRequest(pipeline_id=self.id, after_sequence=after_sequence)
+            WatchPipelineRequest(pipeline_id=self.id, after_sequence=after_sequence),
+            metadata=self._connection.metadata(),
         )
 
 

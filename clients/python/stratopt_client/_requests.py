@@ -45,7 +45,10 @@ def start_backtest(symbol: object, strategy_id: object, options: BacktestOptions
     """Return the request, or raise InvalidInput with every argument that is wrong."""
     refuse_unknown(options, BacktestOptions, call="start")
     shape = Shape()
-    request = StartBacktestRequest(params=params_to_proto(shape, "params", options.get("params")))
+    request = StartBacktestRequest(
+        params=params_to_proto(shape, "params", options.get("params")),
+        recompute=shape.flag("recompute", options.get("recompute")) or False,
+    )
     _fill_run(shape, request, symbol, strategy_id, options)
     shape.refuse_if_any()
     return request

@@ -54,6 +54,13 @@ class Shape:
         self.wrong(field, f"must be a whole number {wanted}, not {shown(value)}")
         return None
 
+    def flag(self, field: str, value: object) -> bool | None:
+        """Return yes or no, None for None."""
+        if value is None or isinstance(value, bool):
+            return value
+        self.wrong(field, f"must be true or false, not {shown(value)}")
+        return None
+
     def word(self, field: str, value: object, of: EnumDescriptor) -> str:
         """Return the name of the enum's value for a word, e.g. FILL_CLOSE for `close`; None is its zero."""
         names = words_of(of)

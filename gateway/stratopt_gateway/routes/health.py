@@ -2,11 +2,12 @@
 
 import asyncio
 from http import HTTPStatus
+from typing import Literal
 
 import grpc
 from fastapi import APIRouter, Response
 
-from stratopt.v1.system_service_pb2 import GetServerInfoResponse
+from stratopt.v1.system_service_pb2 import GetServerInfoResponse, ServerHealth
 from stratopt_client import StratoptError, to_dict
 from stratopt_gateway.dependencies import ClientOf, SettingsOf
 from stratopt_gateway.openapi import problems
@@ -14,8 +15,11 @@ from stratopt_gateway.schemas.system import Health, Part, Parts
 
 router = APIRouter(tags=["health"])
 
-NEIGHBOURS = ("scanner", "review")
-
+HEALTH: dict[int, Literal["ok", "degraded", "ill"]] = {
+    ServerHealth.SERVER_HEALTH_OK: "ok",
+    ServerHealth.SERVER_HEALTH_DEGRADED: "degraded",
+    ServerHealth.SERVER_HEALTH_ILL: "ill",
+}
 ILL_ANSWER = {"description": "Service Unavailable. A part is ill; the body says which.", "model": Health}
 
 
@@ -26,10 +30,11 @@ ILL_ANSWER = {"description": "Service Unavailable. A part is ill; the body says 
     responses=problems() | {HTTPStatus.SERVICE_UNAVAILABLE.value: ILL_ANSWER},
 )
 async def get_health(client: ClientOf, settings: SettingsOf, response: Response) -> Health:
-    """Answer 200 if every part is well or off, 503 if any is ill.
+    """Answer 200 if every part is well or off, 503 if one is ill that the server needs; `detail` names it.
 
-    A relay that is ill loses nothing: packages wait until it is back. It is ill all the same. A scanner or a
-    review desk that is away shows here, and is no illness of ours: the answer stays 200.
+    Without the cache everything works, slower: the answer is 200 and `degraded`. A relay that is ill loses
+    nothing: packages wait until it is back. It is ill all the same. A scanner or a review desk that is away
+    shows here, and is no illness of ours.
     """
     try:
         async with asyncio.timeout(settings.health_seconds_max):
@@ -56,7 +61,7 @@ def _without_server(error: Exception) -> Health:
         scanner=unknown,
         review=unknown,
     )
-    return Health(status="ill", version=None, parts=parts)
+    return Health(status="ill", detail=f"server: {said}", version=None, parts=parts)
 
 
 def _with_server(info: GetServerInfoResponse) -> Health:
@@ -74,8 +79,8 @@ def _with_server(info: GetServerInfoResponse) -> Health:
         scanner=_part(known, "scanner"),
         review=_part(known, "review"),
     )
-    ill = any(part.status == "ill" for name, part in parts if name not in NEIGHBOURS)
-    return Health(status="ill" if ill else "ok", version=info.version, parts=parts)
+    ill = [f"{name}: {part.detail}" for name, part in parts if part.status == "ill"]
+    return Health(status=HEALTH[info.health], detail="; ".join(ill), version=info.version, parts=parts)
 
 
 def _part(known: dict[str, dict[str, str]], name: str) -> Part:

@@ -30,8 +30,10 @@ async def _observed(request: Request) -> Observed:
     responses=problems(),
 )
 async def get_metrics(client: ClientOf) -> ServerMetrics:
-    """Count what is in the database, and what the server works on now."""
-    return ServerMetrics.model_validate(to_dict(await client.system.metrics()))
+    """Count what is in the database, and what the server works on now; say how its parts are."""
+    counted = to_dict(await client.system.metrics())
+    parts = {part["name"]: part for part in counted["parts"]}
+    return ServerMetrics.model_validate({**counted, "parts": parts})
 
 
 @router.get(

@@ -43,6 +43,9 @@ class StartBacktest(RunRequest):
     params: Params | None = Field(
         None, description="Parameters; those left out take the strategy's defaults."
     )
+    recompute: bool | None = Field(
+        None, description="Run it although the same run has a result that could be the answer at once."
+    )
 
 
 class Backtest(BaseModel):
@@ -86,6 +89,9 @@ class BacktestStatus(RunAnswer, Backtest):
     metrics: Metrics | None = Field(description="Set once it succeeded.")
     fill_bracket: Bracket
     failure: Failure | None = Field(description="Set if it failed.")
+    cached_from: str | None = Field(
+        description="Id of the backtest whose result this is, where the same run had been made before."
+    )
 
     @classmethod
     def of(cls, backtest: BacktestMessage) -> Self:
@@ -98,6 +104,7 @@ class BacktestStatus(RunAnswer, Backtest):
                 "progress": fraction_done(plain),
                 "stage": (plain["progress"] or {}).get("stage") or None,
                 "eta_seconds": eta_seconds(plain),
+                "cached_from": plain["cached_from"] or None,
             }
         )
 

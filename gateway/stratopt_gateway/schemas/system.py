@@ -32,7 +32,11 @@ class Parts(BaseModel):
 class Health(BaseModel):
     """How everything is."""
 
-    status: Literal["ok", "ill"] = Field(description="ill if any part is; the answer is then a 503.")
+    status: Literal["ok", "degraded", "ill"] = Field(
+        description="ill if a part is that the server needs, and the answer is then a 503; degraded if only "
+        "the cache is; a neighbour that is away is no illness."
+    )
+    detail: str = Field(description="Which parts are ill and why; empty if all is well.")
     version: str | None = Field(description="Version of the server, where it answers.")
     parts: Parts
 
@@ -57,3 +61,4 @@ class ServerMetrics(BaseModel):
     messages_out: dict[str, int] = Field(
         description="Messages that went out over ZeroMQ since then by topic, and answers by status."
     )
+    parts: dict[str, Part] = Field(description="Parts of the server by name: how each is.")

@@ -3,7 +3,7 @@
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -124,12 +124,7 @@ class House:
         self._settings = settings
         self._thread = thread
         self._owner = secrets.token_hex(8)
-        self.templates = Templates(
-            settings.cache_dir,
-            log_level=settings.log_level,
-            log_format=settings.log_format,
-            on_ready=self._template_ready,
-        )
+        self.templates = self._make_templates()
         self._launcher = ProcessLauncher(self.templates, settings)
         self._catalog = Catalog(KERNEL_NAMES)
         hub = self._hub = Hub()
@@ -143,13 +138,7 @@ class House:
         self._datasets = Datasets(storage, clock, ids, settings=settings)
         self._jobs = Jobs(storage, clock, ids, repeats, pending_max=settings.jobs_pending_max)
         self._backtests = Backtests(self._jobs, runs, storage.reports, self.shared.results, thread)
-        self.estimating = Estimating(
-            storage.jobs,
-            clock,
-            self._catalog,
-            ready_in=self._launcher.ready_in,
-            running_max=settings.jobs_running_max,
-        )
+        self.estimating = self._make_estimating(storage, clock)
         self._optimizations = Optimizations(
             self._jobs, runs, storage.trials, set_seconds=self.estimating.set_seconds, settings=settings
         )
@@ -167,41 +156,59 @@ class House:
         )
         beat = settings.watch_heartbeat_seconds
         self._watching = Watching(self._jobs, storage.jobs, hub, thread, beat_seconds=beat)
-        self._system = System(
+        self._system = self._make_system(storage, clock)
+        self.lookout = Lookout(
+            settings, storage, self._system, thread=thread, clock=clock, lookups=self.shared.lookups
+        )
+        self.runner = self._make_runner(storage, hub, clock)
+        self._tenure = self._make_tenure(storage, clock)
+        self._replays = Replays(storage.packages, storage.revocations, clock)
+        self._pipelines = Pipelines(storage, clock, repeats, hub=hub, thread=thread, beat_seconds=beat)
+        self.pipeline_runner = self._make_pipeline_runner(storage, hub, clock)
+        self._outside = Outside(
+            settings, storage, self._desk, tenure=self._tenure, thread=thread, clock=clock, ids=ids
+        )
+        self.servicers = self._make_servicers()
+        self.relay = self._outside.relay(
+            self.servicers, hub, replays=self._replays, on_pipeline=self.pipeline_runner.wake
+        )
+
+    def _make_templates(self) -> Templates:
+        settings = self._settings
+        return Templates(
+            settings.cache_dir,
+            log_level=settings.log_level,
+            log_format=settings.log_format,
+            on_ready=self._template_ready,
+        )
+
+    def _make_estimating(self, storage: SqlStorage, clock: Clock) -> Estimating:
+        return Estimating(
+            storage.jobs,
+            clock,
+            self._catalog,
+            ready_in=self._launcher.ready_in,
+            running_max=self._settings.jobs_running_max,
+        )
+
+    def _make_system(self, storage: SqlStorage, clock: Clock) -> System:
+        return System(
             storage,
             clock,
             parts=self._parts,
             traffic=lambda: self.relay,
             jobs_running=lambda: self.runner.running,
-            jobs_running_max=settings.jobs_running_max,
+            jobs_running_max=self._settings.jobs_running_max,
         )
-        self.lookout = Lookout(
-            settings, storage, self._system, thread=thread, clock=clock, lookups=self.shared.lookups
-        )
-        self.runner = self._make_runner(storage, hub, clock)
-        self._tenure = Tenure(
+
+    def _make_tenure(self, storage: SqlStorage, clock: Clock) -> Tenure:
+        return Tenure(
             "relay",
             storage,
             owner=self._owner,
-            thread=thread,
+            thread=self._thread,
             clock=clock,
-            lease_seconds=settings.relay_lease_seconds,
-        )
-        self._replays = Replays(storage.packages, storage.revocations, clock)
-        self._pipelines = Pipelines(storage, clock, repeats, hub=hub, thread=thread, beat_seconds=beat)
-        self.pipeline_runner = self._make_pipeline_runner(storage, hub, clock)
-        self._outside = Outside(
-            settings,
-            storage,
-            self._desk,
-            tenure=self._tenure,
-            thread=thread,
-            clock=clock,
-            ids=ids,
-        )
-        self.servicers = self._make_servicers()
-        self.relay = self._outside.relay(
-            self.servicers, hub, replays=self._replays, on_pipeline=self.pipeline_runner.wake
+            lease_seconds=self._settings.relay_lease_seconds,
         )
 
     def _make_runner(self, storage: SqlStorage, hub: Hub, clock: Clock) -> Runner:
@@ -258,7 +265,10 @@ class House:
 
     def _addresses(self) -> RelayAddresses:
         """Where to subscribe and to ask; on the thread of the database."""
-        publishing = self.relay.publisher.address or self._tenure.holder()
+        publishing = self.relay.publisher.address
+        if publishing is None:
+            with suppress(StratoptError):  # the database is away: that is told of it itself
+                publishing = self._tenure.holder()
         return RelayAddresses(publishing, self.relay.answerer.address)
 
     async def reload_routes(self) -> None:

@@ -1,6 +1,7 @@
 """A shared cache that may go away: meanwhile each server has one of its own, and nobody waits."""
 
 import asyncio
+import contextvars
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -97,7 +98,10 @@ class SteadyCache:
         if not self._lost:
             self._lost = True
             log.warning("the cache was lost, going on without it: %s", error)
-            self._healer = asyncio.create_task(self._heal(), name="heal the cache")
+            # It outlives the call that lost it: what it logs is not about that.
+            self._healer = asyncio.create_task(
+                self._heal(), name="heal the cache", context=contextvars.Context()
+            )
 
     async def _heal(self) -> None:
         while self._lost:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from stratopt_server import logs
-from stratopt_server.domain.errors import RequestRefused, StratoptError, Unavailable
+from stratopt_server.domain.errors import RequestRefused, StratoptError, Unavailable, no_room
 from stratopt_server.domain.ports import LeaseLost
 from stratopt_server.jobs.channel import Channel, JobFailure
 from stratopt_server.jobs.messages import (
@@ -58,6 +58,11 @@ def _run(task: Task, channel: Channel) -> int:
     except Unavailable as trouble:
         log.warning("%s: %s: %s", _words(task), trouble.reason, trouble.message)
         channel.send(Interrupted(reason=trouble.reason, message=trouble.message))
+    except OSError as error:
+        full = no_room(error)
+        if full is None:
+            raise
+        channel.send(Interrupted(reason=full.reason, message=full.message))
     except RequestRefused as refusal:
         channel.send(Refused(refusal.violations))
     except (JobFailure, StratoptError) as failure:

@@ -1,4 +1,4 @@
-"""The meters as Prometheus reads them, over HTTP from a thread of its own; docs/observability.md lists them."""
+"""The meters as Prometheus reads them, from an HTTP thread of its own; docs/observability.md lists them."""
 
 from collections.abc import Iterator, Mapping
 from threading import Thread

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 from grpc import aio
 
-from stratopt_server.domain.errors import Code, StratoptError
+from stratopt_server.domain.errors import Code, StratoptError, no_room
 from stratopt_server.transport.limits import CallLimit
 from stratopt_server.transport.status import to_status
 from stratopt_server.transport.wrapping import Continuation, Handler, Stream, Unary, wrapped
@@ -85,6 +85,8 @@ def _guard_stream(behaviour: Stream, method: str, check: Check) -> Stream:
 async def _abort(error: Exception, method: str, context: aio.ServicerContext[Any, Any]) -> None:
     if isinstance(error, aio.AbortError):
         raise error
+    if isinstance(error, OSError):
+        error = no_room(error) or error
     if not isinstance(error, StratoptError):
         log.error("%s failed", method, exc_info=error)
         error = INTERNAL

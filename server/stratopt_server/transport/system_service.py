@@ -1,15 +1,16 @@
 """SystemService over the system use-case."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from stratopt.v1 import system_service_pb2 as pb
 from stratopt.v1.system_service_pb2_grpc import SystemServiceServicer
 from stratopt_server import __version__
+from stratopt_server.domain.parts import Part, health_of
 from stratopt_server.usecases.jobs import Jobs
 from stratopt_server.usecases.system import System
 from stratopt_server.usecases.threads import StorageThread
-from stratopt_server.wire.enums import PART_STATUS
+from stratopt_server.wire.enums import HEALTH, PART_STATUS
 from stratopt_server.wire.times import to_timestamp
 
 
@@ -50,6 +51,7 @@ class SystemServicer(SystemServiceServicer):
             pipelines=counts.pipelines,
             messages_in=metrics.messages_in,
             messages_out=metrics.messages_out,
+            parts=_parts(metrics.parts),
         )
 
     async def GetServerInfo(self, request: pb.GetServerInfoRequest, context: Any) -> pb.GetServerInfoResponse:
@@ -59,10 +61,13 @@ class SystemServicer(SystemServiceServicer):
         return pb.GetServerInfoResponse(
             version=__version__,
             start_time=to_timestamp(self._system.started_at),
-            parts=[
-                pb.Part(name=part.name, status=PART_STATUS[part.status], detail=part.detail) for part in parts
-            ],
+            parts=_parts(parts),
             draining=self._jobs.draining,
             relay_address=addresses.packages or "",
             relay_requests_address=addresses.requests or "",
+            health=HEALTH[health_of(parts, draining=self._jobs.draining)],
         )
+
+
+def _parts(parts: Iterable[Part]) -> list[pb.Part]:
+    return [pb.Part(name=part.name, status=PART_STATUS[part.status], detail=part.detail) for part in parts]

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Protocol
 
 from stratopt_server.domain.clock import Clock
+from stratopt_server.domain.counts import Counts
 from stratopt_server.domain.parts import Part, PartStatus
-from stratopt_server.domain.ports import Counts, Storage
+from stratopt_server.domain.ports import Storage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class ServerMetrics:
     """Over ZeroMQ, since the server began, by what became of them."""
     messages_out: dict[str, int]
     """Likewise, by topic, and answers by status."""
+    parts: list[Part]
 
 
 class Traffic(Protocol):
@@ -67,6 +69,7 @@ class System:
             counts=self._storage.counts(),
             messages_in=self._traffic().messages_in(),
             messages_out=self._traffic().messages_out(),
+            parts=self.parts(),
         )
 
     def parts(self) -> list[Part]:

@@ -23,7 +23,7 @@ from stratopt_server.domain.jobs import JobStatus
 from stratopt_server.domain.market import DataGrade
 from stratopt_server.domain.metrics import RunStatus
 from stratopt_server.domain.optimization import StopReason, TrialStatus
-from stratopt_server.domain.parts import PartStatus
+from stratopt_server.domain.parts import Health, PartStatus
 from stratopt_server.domain.pipelines import PipelineStep
 from stratopt_server.domain.ports import ReportOrder
 from stratopt_server.domain.runs import Algorithm, Direction, Fill, FillModel, SizingKind
@@ -178,4 +178,9 @@ PART_STATUS = {
     PartStatus.OK: system_service_pb2.PART_STATUS_OK,
     PartStatus.IDLE: system_service_pb2.PART_STATUS_IDLE,
     PartStatus.ILL: system_service_pb2.PART_STATUS_ILL,
+}
+HEALTH = {
+    Health.OK: system_service_pb2.SERVER_HEALTH_OK,
+    Health.DEGRADED: system_service_pb2.SERVER_HEALTH_DEGRADED,
+    Health.ILL: system_service_pb2.SERVER_HEALTH_ILL,
 }

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n stratopt/v1/system_service.proto\x12\x0bstratopt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"M\n\x04Part\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x06status\x18\x02 \x01(\x0e\x32\x17.stratopt.v1.PartStatus\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"\x13\n\x11GetMetricsRequest\"\x85\x07\n\x12GetMetricsResponse\x12\x16\n\x0euptime_seconds\x18\x01 \x01(\x01\x12\x41\n\tbacktests\x18\x02 \x03(\x0b\x32..stratopt.v1.GetMetricsResponse.BacktestsEntry\x12I\n\roptimizations\x18\x03 \x03(\x0b\x32\x32.stratopt.v1.GetMetricsResponse.OptimizationsEntry\x12\x14\n\x0cjobs_running\x18\x04 \x01(\x03\x12\x18\n\x10jobs_running_max\x18\x05 \x01(\x03\x12\x12\n\nstrategies\x18\x06 \x01(\x03\x12\x10\n\x08\x64\x61tasets\x18\x07 \x01(\x03\x12\x0e\n\x06trials\x18\x08 \x01(\x03\x12\x41\n\tdecisions\x18\t \x03(\x0b\x32..stratopt.v1.GetMetricsResponse.DecisionsEntry\x12\x1c\n\x14packages_unpublished\x18\n \x01(\x03\x12\x41\n\tpipelines\x18\x0b \x03(\x0b\x32..stratopt.v1.GetMetricsResponse.PipelinesEntry\x12\x44\n\x0bmessages_in\x18\x0c \x03(\x0b\x32/.stratopt.v1.GetMetricsResponse.MessagesInEntry\x12\x46\n\x0cmessages_out\x18\r \x03(\x0b\x32\x30.stratopt.v1.GetMetricsResponse.MessagesOutEntry\x1a\x30\n\x0e\x42\x61\x63ktestsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x34\n\x12OptimizationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x30\n\x0e\x44\x65\x63isionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x30\n\x0ePipelinesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x31\n\x0fMessagesInEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x32\n\x10MessagesOutEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x16\n\x14GetServerInfoRequest\"\xc3\x01\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x05parts\x18\x03 \x03(\x0b\x32\x11.stratopt.v1.Part\x12\x10\n\x08\x64raining\x18\x04 \x01(\x08\x12\x15\n\rrelay_address\x18\x05 \x01(\t\x12\x1e\n\x16relay_requests_address\x18\x06 \x01(\t*h\n\nPartStatus\x12\x1b\n\x17PART_STATUS_UNSPECIFIED\x10\x00\x12\x12\n\x0ePART_STATUS_OK\x10\x01\x12\x14\n\x10PART_STATUS_IDLE\x10\x02\x12\x13\n\x0fPART_STATUS_ILL\x10\x03\x32\xc0\x01\n\rSystemService\x12R\n\nGetMetrics\x12\x1e.stratopt.v1.GetMetricsRequest\x1a\x1f.stratopt.v1.GetMetricsResponse\"\x03\x90\x02\x01\x12[\n\rGetServerInfo\x12!.stratopt.v1.GetServerInfoRequest\x1a\".stratopt.v1.GetServerInfoResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n stratopt/v1/system_service.proto\x12\x0bstratopt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"M\n\x04Part\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x06status\x18\x02 \x01(\x0e\x32\x17.stratopt.v1.PartStatus\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"\x13\n\x11GetMetricsRequest\"\xa7\x07\n\x12GetMetricsResponse\x12\x16\n\x0euptime_seconds\x18\x01 \x01(\x01\x12\x41\n\tbacktests\x18\x02 \x03(\x0b\x32..stratopt.v1.GetMetricsResponse.BacktestsEntry\x12I\n\roptimizations\x18\x03 \x03(\x0b\x32\x32.stratopt.v1.GetMetricsResponse.OptimizationsEntry\x12\x14\n\x0cjobs_running\x18\x04 \x01(\x03\x12\x18\n\x10jobs_running_max\x18\x05 \x01(\x03\x12\x12\n\nstrategies\x18\x06 \x01(\x03\x12\x10\n\x08\x64\x61tasets\x18\x07 \x01(\x03\x12\x0e\n\x06trials\x18\x08 \x01(\x03\x12\x41\n\tdecisions\x18\t \x03(\x0b\x32..stratopt.v1.GetMetricsResponse.DecisionsEntry\x12\x1c\n\x14packages_unpublished\x18\n \x01(\x03\x12\x41\n\tpipelines\x18\x0b \x03(\x0b\x32..stratopt.v1.GetMetricsResponse.PipelinesEntry\x12\x44\n\x0bmessages_in\x18\x0c \x03(\x0b\x32/.stratopt.v1.GetMetricsResponse.MessagesInEntry\x12\x46\n\x0cmessages_out\x18\r \x03(\x0b\x32\x30.stratopt.v1.GetMetricsResponse.MessagesOutEntry\x12 \n\x05parts\x18\x0e \x03(\x0b\x32\x11.stratopt.v1.Part\x1a\x30\n\x0e\x42\x61\x63ktestsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x34\n\x12OptimizationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x30\n\x0e\x44\x65\x63isionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x30\n\x0ePipelinesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x31\n\x0fMessagesInEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x32\n\x10MessagesOutEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x16\n\x14GetServerInfoRequest\"\xee\x01\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x05parts\x18\x03 \x03(\x0b\x32\x11.stratopt.v1.Part\x12\x10\n\x08\x64raining\x18\x04 \x01(\x08\x12\x15\n\rrelay_address\x18\x05 \x01(\t\x12\x1e\n\x16relay_requests_address\x18\x06 \x01(\t\x12)\n\x06health\x18\x07 \x01(\x0e\x32\x19.stratopt.v1.ServerHealth*h\n\nPartStatus\x12\x1b\n\x17PART_STATUS_UNSPECIFIED\x10\x00\x12\x12\n\x0ePART_STATUS_OK\x10\x01\x12\x14\n\x10PART_STATUS_IDLE\x10\x02\x12\x13\n\x0fPART_STATUS_ILL\x10\x03*v\n\x0cServerHealth\x12\x1d\n\x19SERVER_HEALTH_UNSPECIFIED\x10\x00\x12\x14\n\x10SERVER_HEALTH_OK\x10\x01\x12\x1a\n\x16SERVER_HEALTH_DEGRADED\x10\x02\x12\x15\n\x11SERVER_HEALTH_ILL\x10\x03\x32\xc0\x01\n\rSystemService\x12R\n\nGetMetrics\x12\x1e.stratopt.v1.GetMetricsRequest\x1a\x1f.stratopt.v1.GetMetricsResponse\"\x03\x90\x02\x01\x12[\n\rGetServerInfo\x12!.stratopt.v1.GetServerInfoRequest\x1a\".stratopt.v1.GetServerInfoResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,30 +48,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SYSTEMSERVICE'].methods_by_name['GetMetrics']._serialized_options = b'\220\002\001'
   _globals['_SYSTEMSERVICE'].methods_by_name['GetServerInfo']._loaded_options = None
   _globals['_SYSTEMSERVICE'].methods_by_name['GetServerInfo']._serialized_options = b'\220\002\001'
-  _globals['_PARTSTATUS']._serialized_start=1308
-  _globals['_PARTSTATUS']._serialized_end=1412
+  _globals['_PARTSTATUS']._serialized_start=1385
+  _globals['_PARTSTATUS']._serialized_end=1489
+  _globals['_SERVERHEALTH']._serialized_start=1491
+  _globals['_SERVERHEALTH']._serialized_end=1609
   _globals['_PART']._serialized_start=82
   _globals['_PART']._serialized_end=159
   _globals['_GETMETRICSREQUEST']._serialized_start=161
   _globals['_GETMETRICSREQUEST']._serialized_end=180
   _globals['_GETMETRICSRESPONSE']._serialized_start=183
-  _globals['_GETMETRICSRESPONSE']._serialized_end=1084
-  _globals['_GETMETRICSRESPONSE_BACKTESTSENTRY']._serialized_start=779
-  _globals['_GETMETRICSRESPONSE_BACKTESTSENTRY']._serialized_end=827
-  _globals['_GETMETRICSRESPONSE_OPTIMIZATIONSENTRY']._serialized_start=829
-  _globals['_GETMETRICSRESPONSE_OPTIMIZATIONSENTRY']._serialized_end=881
-  _globals['_GETMETRICSRESPONSE_DECISIONSENTRY']._serialized_start=883
-  _globals['_GETMETRICSRESPONSE_DECISIONSENTRY']._serialized_end=931
-  _globals['_GETMETRICSRESPONSE_PIPELINESENTRY']._serialized_start=933
-  _globals['_GETMETRICSRESPONSE_PIPELINESENTRY']._serialized_end=981
-  _globals['_GETMETRICSRESPONSE_MESSAGESINENTRY']._serialized_start=983
-  _globals['_GETMETRICSRESPONSE_MESSAGESINENTRY']._serialized_end=1032
-  _globals['_GETMETRICSRESPONSE_MESSAGESOUTENTRY']._serialized_start=1034
-  _globals['_GETMETRICSRESPONSE_MESSAGESOUTENTRY']._serialized_end=1084
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=1086
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=1108
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=1111
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=1306
-  _globals['_SYSTEMSERVICE']._serialized_start=1415
-  _globals['_SYSTEMSERVICE']._serialized_end=1607
+  _globals['_GETMETRICSRESPONSE']._serialized_end=1118
+  _globals['_GETMETRICSRESPONSE_BACKTESTSENTRY']._serialized_start=813
+  _globals['_GETMETRICSRESPONSE_BACKTESTSENTRY']._serialized_end=861
+  _globals['_GETMETRICSRESPONSE_OPTIMIZATIONSENTRY']._serialized_start=863
+  _globals['_GETMETRICSRESPONSE_OPTIMIZATIONSENTRY']._serialized_end=915
+  _globals['_GETMETRICSRESPONSE_DECISIONSENTRY']._serialized_start=917
+  _globals['_GETMETRICSRESPONSE_DECISIONSENTRY']._serialized_end=965
+  _globals['_GETMETRICSRESPONSE_PIPELINESENTRY']._serialized_start=967
+  _globals['_GETMETRICSRESPONSE_PIPELINESENTRY']._serialized_end=1015
+  _globals['_GETMETRICSRESPONSE_MESSAGESINENTRY']._serialized_start=1017
+  _globals['_GETMETRICSRESPONSE_MESSAGESINENTRY']._serialized_end=1066
+  _globals['_GETMETRICSRESPONSE_MESSAGESOUTENTRY']._serialized_start=1068
+  _globals['_GETMETRICSRESPONSE_MESSAGESOUTENTRY']._serialized_end=1118
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=1120
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=1142
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=1145
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=1383
+  _globals['_SYSTEMSERVICE']._serialized_start=1612
+  _globals['_SYSTEMSERVICE']._serialized_end=1804
 # @@protoc_insertion_point(module_scope)

@@ -48,6 +48,34 @@ PART_STATUS_ILL: PartStatus.ValueType  # 3
 """It does not work now; detail says why."""
 Global___PartStatus: _TypeAlias = PartStatus  # noqa: Y015
 
+class _ServerHealth:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ServerHealthEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ServerHealth.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SERVER_HEALTH_UNSPECIFIED: _ServerHealth.ValueType  # 0
+    """Never sent by the server."""
+    SERVER_HEALTH_OK: _ServerHealth.ValueType  # 1
+    """It does all its work. A scanner or a review desk that is away is no illness of the server's."""
+    SERVER_HEALTH_DEGRADED: _ServerHealth.ValueType  # 2
+    """It does all its work, slower: the cache is ill."""
+    SERVER_HEALTH_ILL: _ServerHealth.ValueType  # 3
+    """A part that it needs is ill, or it is on its way out."""
+
+class ServerHealth(_ServerHealth, metaclass=_ServerHealthEnumTypeWrapper):
+    """How the server is as a whole."""
+
+SERVER_HEALTH_UNSPECIFIED: ServerHealth.ValueType  # 0
+"""Never sent by the server."""
+SERVER_HEALTH_OK: ServerHealth.ValueType  # 1
+"""It does all its work. A scanner or a review desk that is away is no illness of the server's."""
+SERVER_HEALTH_DEGRADED: ServerHealth.ValueType  # 2
+"""It does all its work, slower: the cache is ill."""
+SERVER_HEALTH_ILL: ServerHealth.ValueType  # 3
+"""A part that it needs is ill, or it is on its way out."""
+Global___ServerHealth: _TypeAlias = ServerHealth  # noqa: Y015
+
 @_typing.final
 class Part(_message.Message):
     """One part of the server."""
@@ -58,7 +86,7 @@ class Part(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Which part: database, relay (packages out), relay_requests, scanner, review, sweep_template,
+    """Which part: database, cache, relay (packages out), relay_requests, scanner, review, sweep_template,
     report_template.
     """
     status: Global___PartStatus.ValueType
@@ -236,6 +264,7 @@ class GetMetricsResponse(_message.Message):
     PIPELINES_FIELD_NUMBER: _builtins.int
     MESSAGES_IN_FIELD_NUMBER: _builtins.int
     MESSAGES_OUT_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
     uptime_seconds: _builtins.float
     """Seconds since this server began to serve."""
     jobs_running: _builtins.int
@@ -276,6 +305,10 @@ class GetMetricsResponse(_message.Message):
     def messages_out(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Messages that went out over ZeroMQ since this server began, by topic, and answers to requests by status."""
 
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
+        """Parts of this server and how they are."""
+
     def __init__(
         self,
         *,
@@ -292,10 +325,11 @@ class GetMetricsResponse(_message.Message):
         pipelines: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         messages_in: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         messages_out: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        parts: _abc.Iterable[Global___Part] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backtests", b"backtests", "datasets", b"datasets", "decisions", b"decisions", "jobs_running", b"jobs_running", "jobs_running_max", b"jobs_running_max", "messages_in", b"messages_in", "messages_out", b"messages_out", "optimizations", b"optimizations", "packages_unpublished", b"packages_unpublished", "pipelines", b"pipelines", "strategies", b"strategies", "trials", b"trials", "uptime_seconds", b"uptime_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backtests", b"backtests", "datasets", b"datasets", "decisions", b"decisions", "jobs_running", b"jobs_running", "jobs_running_max", b"jobs_running_max", "messages_in", b"messages_in", "messages_out", b"messages_out", "optimizations", b"optimizations", "packages_unpublished", b"packages_unpublished", "parts", b"parts", "pipelines", b"pipelines", "strategies", b"strategies", "trials", b"trials", "uptime_seconds", b"uptime_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -330,6 +364,7 @@ class GetServerInfoResponse(_message.Message):
     DRAINING_FIELD_NUMBER: _builtins.int
     RELAY_ADDRESS_FIELD_NUMBER: _builtins.int
     RELAY_REQUESTS_ADDRESS_FIELD_NUMBER: _builtins.int
+    HEALTH_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of stratopt."""
     draining: _builtins.bool
@@ -338,6 +373,8 @@ class GetServerInfoResponse(_message.Message):
     """Address of the ZeroMQ socket packages are published on; empty if the relay is off."""
     relay_requests_address: _builtins.str
     """Address of the ZeroMQ socket that answers requests; empty if it is off."""
+    health: Global___ServerHealth.ValueType
+    """How it is as a whole, by the one rule that every door goes by."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it began to serve."""
@@ -355,10 +392,11 @@ class GetServerInfoResponse(_message.Message):
         draining: _builtins.bool = ...,
         relay_address: _builtins.str = ...,
         relay_requests_address: _builtins.str = ...,
+        health: Global___ServerHealth.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["draining", b"draining", "parts", b"parts", "relay_address", b"relay_address", "relay_requests_address", b"relay_requests_address", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draining", b"draining", "health", b"health", "parts", b"parts", "relay_address", b"relay_address", "relay_requests_address", b"relay_requests_address", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
