@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
-import psutil
-
-from bench.fault_world import World, serving
+from bench.fault_world import World, job_processes, serving
 from bench.stores import PostgresProcess, RedisProcess, SlowLine, small_disk
 
 Strike = Callable[[World], Awaitable[None]]
 Struck = tuple[World, Strike]
 DOWN_SECONDS_MAX = 1.5
 """How long what was killed stays away, at most."""
+FROZEN_SECONDS_MAX = 5.0
+"""Several times what a lease lasts here, 1.5 s."""
 STEP_SECONDS_MAX = 3_600.0
 DISK_MB = 1_500
 
@@ -26,7 +26,7 @@ async def job_killed(folder: Path, seed: int) -> AsyncIterator[Struck]:
 
     async def strike(world: World) -> None:
         for _ in range(100):
-            jobs = _job_processes(world.servers[0].pid)
+            jobs = job_processes(world.servers[0].pid)
             if jobs:
                 with suppress(ProcessLookupError):
                     os.kill(world.chance.choice(jobs), signal.SIGKILL)
@@ -49,6 +49,25 @@ async def one_of_two_killed(folder: Path, seed: int) -> AsyncIterator[Struck]:
     """Kill -9 of one of two servers on PostgreSQL and Redis, and its start."""
     async with _two_servers(folder, seed) as (world, _, _):
         yield world, _kill_one
+
+
+@asynccontextmanager
+async def one_of_two_frozen(folder: Path, seed: int) -> AsyncIterator[Struck]:
+    """One of two servers stands still for longer than its leases last, its processes too, and goes on."""
+
+    async def strike(world: World) -> None:
+        server = world.chance.choice(world.servers)
+        frozen = [server.pid, *job_processes(server.pid)]
+        for pid in frozen:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(world.chance.uniform(1.0, FROZEN_SECONDS_MAX))
+        for pid in reversed(frozen):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+    async with _two_servers(folder, seed) as (world, _, _):
+        yield world, strike
 
 
 @asynccontextmanager
@@ -150,14 +169,6 @@ async def _kill_one(world: World) -> None:
     await asyncio.to_thread(server.start)
 
 
-def _job_processes(server: int) -> list[int]:
-    """Processes that a template of the server has forked."""
-    with suppress(psutil.NoSuchProcess):
-        templates = psutil.Process(server).children()
-        return [job.pid for template in templates for job in template.children()]
-    return []
-
-
 def _fill(ballast: Path) -> None:
     """Take all the room that is left."""
     block = b"\0" * (1 << 20)
@@ -173,6 +184,7 @@ KINDS: dict[str, Callable[[Path, int], AbstractAsyncContextManager[Struck]]] = {
         job_killed,
         server_killed,
         one_of_two_killed,
+        one_of_two_frozen,
         redis_killed,
         postgres_restarted,
         full_disk,

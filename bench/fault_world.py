@@ -1,16 +1,22 @@
 """A world to break: servers on their stores, callers who insist, and the count of what went wrong."""
 
 import asyncio
+import json
 import random
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
+import zmq
+import zmq.asyncio
+
 from bench.markets import random_walk, write
-from bench.relay_traffic import PARAMS, STRATEGY, KilledServer, free_address
+from bench.relay_traffic import PACKAGES_TOPIC, PARAMS, STRATEGY, KilledServer, free_address
 from stratopt.v1.job_pb2 import JobStatus
 from stratopt_client import Client, ResourceExhausted, StratoptError, Unavailable, params_to_python
 from stratopt_client.packages import PackageFeed
@@ -46,6 +52,8 @@ class Toll:
     stuck: int = 0
     """What has not ended in time."""
     told: list[str] = field(default_factory=list)
+    hits: int = 0
+    """Runs in which processes of jobs were at work when it was broken."""
 
     def note(self, what: str, said: str) -> None:
         """Count one of them."""
@@ -69,6 +77,7 @@ class World:
         self._base = ""
         self._expected: tuple[Any, ...] = ()
         self._run = 0
+        self._places: list[int] = []
 
     async def begin(self) -> None:
         """Import bars; learn what a search comes to when nothing happens; subscribe to packages."""
@@ -90,9 +99,12 @@ class World:
         await self._stack.enter_async_context(feed)
         hearing = asyncio.create_task(feed.run(self.received.append))
         self._stack.push_async_callback(_end, hearing)
+        listening = asyncio.create_task(self._listen())
+        self._stack.push_async_callback(_end, listening)
 
     async def end(self) -> None:
         """See that every package was received, once and in order, and let go of everything."""
+        self._check_order()
         if self.approved:
             await self._until(lambda: len(self.received) >= len(self.approved))
             got = [package["package_id"] for package in self.received]
@@ -108,6 +120,26 @@ class World:
         await self._stack.aclose()
         for client in self._clients.values():
             await client.close()
+
+    async def _listen(self) -> None:
+        """Note the places of packages as they come over the wire, to who neither asks nor remembers."""
+        context = zmq.asyncio.Context()
+        socket = context.socket(zmq.SUB)
+        try:
+            socket.setsockopt(zmq.RECONNECT_IVL, 50)
+            socket.subscribe(PACKAGES_TOPIC)
+            socket.connect(self._published)
+            while True:
+                self._places.append(json.loads((await socket.recv_multipart())[1])["seq"])
+        finally:
+            socket.close(linger=0)
+            context.term()
+
+    def _check_order(self) -> None:
+        """A place may come again, handed over by a server that died; an older one behind a newer may not."""
+        for before, after in pairwise(self._places):
+            if after < before:
+                self.toll.note("duplicated", f"place {after} came behind {before}")
 
     async def run(self, strike: Callable[["World"], Awaitable[None]]) -> None:
         """Have work done while something is broken at a random moment; count what went wrong."""
@@ -136,7 +168,8 @@ class World:
         return self._clients[address]
 
     async def _struck(self, strike: Callable[["World"], Awaitable[None]]) -> None:
-        await asyncio.sleep(self.chance.uniform(0.0, 1.5))
+        await asyncio.sleep(self.chance.uniform(0.2, 1.5))
+        self.toll.hits += any(job_processes(server.pid) for server in self.servers)
         await strike(self)
 
     async def _counted(self, work: Awaitable[None]) -> None:
@@ -199,6 +232,14 @@ class World:
                     await asyncio.sleep(PAUSE_SECONDS)
 
 
+def job_processes(server: int) -> list[int]:
+    """Processes that a template of the server has forked."""
+    with suppress(psutil.NoSuchProcess):
+        templates = psutil.Process(server).children()
+        return [job.pid for template in templates for job in template.children()]
+    return []
+
+
 async def _of(jobs: Any, caller: str) -> list[str]:
     """Ids of a caller's jobs among the newest."""
     page = await jobs.page(size=50)
@@ -230,7 +271,6 @@ async def serving(folder: Path, *, count: int, seed: int, **settings: str) -> As
         "STRATOPT_LEASE_SECONDS": "1.5",
         "STRATOPT_RELAY_LEASE_SECONDS": "1.5",
         "STRATOPT_LOG_LEVEL": "ERROR",
-        "STRATOPT_JOB_ATTEMPTS_MAX": "5",
         **settings,
     }
     module = common.pop("module", "stratopt_server")

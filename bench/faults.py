@@ -51,7 +51,12 @@ def run() -> dict[str, Any]:
         "stuck": sum(toll.stuck for toll in tolls.values()),
         "runs_each": runs,
         "kinds": {
-            kind: {"lost": toll.lost, "duplicated": toll.duplicated, "stuck": toll.stuck}
+            kind: {
+                "hits": toll.hits,
+                "lost": toll.lost,
+                "duplicated": toll.duplicated,
+                "stuck": toll.stuck,
+            }
             for kind, toll in tolls.items()
         },
         "skipped": skipped,

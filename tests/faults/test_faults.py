@@ -8,7 +8,7 @@ from bench.fault_kinds import KINDS
 from bench.faults import broken
 from bench.stores import ProgramAbsent
 
-SAMPLE = ("job_killed", "one_of_two_killed", "postgres_restarted", "full_disk")
+SAMPLE = ("one_of_two_killed", "full_disk")
 """The others are broken like these; the bench breaks each twenty times."""
 
 

@@ -23,6 +23,8 @@ from stratopt_server.domain.parts import Health, Part, PartStatus, health_of
 from support import ServerProcess, eventually
 
 NOBODY = "127.0.0.1:9"
+BARE = {"STRATOPT_REPORT_TEMPLATE": "false"}
+"""Nothing is backtested here, or only late."""
 ILL, OK, IDLE = PartStatus.ILL, PartStatus.OK, PartStatus.IDLE
 
 
@@ -78,7 +80,7 @@ def test_command_says_why_not(address: str, why: str) -> None:
 
 def test_command_while_draining(tmp_path: Path, bars_file: Path) -> None:
     """A server on its way out is named NOT_SERVING."""
-    server = ServerProcess(tmp_path / "data")
+    server = ServerProcess(tmp_path / "data", {**BARE, "STRATOPT_DRAIN_SECONDS": "3"})
     try:
         with SyncClient(server.address) as client:
             client.market_data.import_file(bars_file, symbol=SYMBOL, exchange="test")
@@ -114,7 +116,8 @@ def ask(address: str, context: zmq.Context[zmq.Socket[bytes]]) -> dict[str, Any]
 
 async def test_absent_neighbours_are_no_illness(tmp_path: Path) -> None:
     """REST and the ROUTER agree: a scanner that is away is told of, and the server is well."""
-    settings = {"STRATOPT_SCANNER_CONNECT": f"tcp://{NOBODY}", "STRATOPT_REVIEW_CONNECT": f"tcp://{NOBODY}"}
+    nobody = f"tcp://{NOBODY}"
+    settings = {**BARE, "STRATOPT_SCANNER_CONNECT": nobody, "STRATOPT_REVIEW_CONNECT": nobody}
     server = ServerProcess(tmp_path / "data", settings)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     gateway = None
@@ -146,9 +149,8 @@ def test_ill_relay_is_named(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        server = ServerProcess(
-            tmp_path / "data", {"STRATOPT_RELAY_BIND": f"tcp://127.0.0.1:{taken.getsockname()[1]}"}
-        )
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        server = ServerProcess(tmp_path / "data", {**BARE, "STRATOPT_RELAY_BIND": address})
         gateway = GatewayProcess(server.address, tmp_path / "gateway.log")
         try:
             with gateway.open() as http:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from asking import SHOW, run, settings, toml
+from asking import SHOW, asked, run, settings, toml
 
 from stratopt_server.config_show import masked
 from stratopt_server.settings import Settings
@@ -24,7 +24,7 @@ def test_every_setting_is_shown_and_described(tmp_path: Path) -> None:
 
 def test_table_is_aligned(tmp_path: Path) -> None:
     """Values and sources begin in the same column on every line."""
-    lines = run(tmp_path, {"STRATOPT_LOG_LEVEL": "DEBUG"}).stdout.splitlines()
+    lines = asked(tmp_path, {"STRATOPT_LOG_LEVEL": "DEBUG"}).stdout.splitlines()
     assert len(lines) == 1 + len(Settings.model_fields)
     value, source = lines[0].index("value"), lines[0].index("source")
     assert {(line[value - 1], line[source - 1]) for line in lines} == {(" ", " ")}
@@ -45,7 +45,7 @@ def test_secrets_are_hidden(tmp_path: Path) -> None:
     told = settings(tmp_path, given)
     assert told["groq_api_key"]["value"] == "***"
     assert told["database_url"]["value"] == "postgresql://me:***@db.example:5432/stratopt"
-    shown = run(tmp_path, given).stdout
+    shown = asked(tmp_path, given).stdout
     assert "***" in shown
     assert "hunter2" not in shown + str(told)
     assert settings(tmp_path)["groq_api_key"]["value"] == ""

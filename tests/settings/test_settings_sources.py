@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from asking import SHOW, faults, run, settings, toml
+from asking import asked, faults, run, settings, toml
 
 
 def test_environment_outweighs_file_outweighs_default(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_variables_of_others_are_let_be(tmp_path: Path) -> None:
 
 def test_faults_as_json(tmp_path: Path) -> None:
     """With --json they are a document on standard output too."""
-    ended = run(tmp_path, {"STRATOPT_TRIALS_MAX": "many"}, command=(*SHOW, "--json"))
+    ended = asked(tmp_path, {"STRATOPT_TRIALS_MAX": "many"}, "--json")
     assert ended.returncode == 2
     assert json.loads(ended.stdout) == {"faults": ended.stderr.splitlines()}
 

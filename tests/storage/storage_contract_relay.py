@@ -91,6 +91,20 @@ class ReplayContract:
         assert storage.revocations.last_places(now=NOW) == [Place(epoch, 1)]
 
 
+class OutboxOrderContract:
+    """What goes out first, where the clocks of servers differ."""
+
+    def test_by_place_not_by_clock(self, storage: Storage) -> None:
+        """Packages go out by their places, whatever time the server that made them believed it was."""
+        publish(storage, 3)
+        rows = [storage.packages.get(f"pkg_{number}") for number in (1, 2, 3)]
+        for row, moment in zip(rows, (9, 5, 7), strict=True):
+            assert row is not None
+            storage.packages.add(replace(row, id=f"late_{row.id}", seq=row.seq + 3, created_at=at(moment)))
+        waiting = storage.packages.unpublished(9)
+        assert [row.seq for row in waiting] == [1, 2, 3, 4, 5, 6]
+
+
 class RevocationStoreContract:
     """Revocations and their order."""
 
@@ -189,7 +203,7 @@ class PipelineStoreContract:
         first = storage.pipelines.claim("us", now=at(5), lease_until=at(10))
         assert first is not None
         assert storage.pipelines.claim("them", now=at(9), lease_until=at(20)) is None
-        storage.pipelines.renew("us", lease_until=at(30))
+        storage.pipelines.renew("us", lease_until=at(30), ids=frozenset({"pl_1"}))
         assert storage.pipelines.claim("them", now=at(11), lease_until=at(20)) is None
         again = storage.pipelines.claim("them", now=at(31), lease_until=at(60))
         assert again is not None

@@ -108,3 +108,7 @@ class TestForgetting(servers.ForgettingContract):
 
 class TestCopies(servers.CopyContract):
     """Copied reports in memory."""
+
+
+class TestOutboxOrder(relay.OutboxOrderContract):
+    """The order of publication in memory."""

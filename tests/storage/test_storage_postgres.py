@@ -121,3 +121,7 @@ class TestForgetting(servers.ForgettingContract):
 
 class TestCopies(servers.CopyContract):
     """Copied reports in PostgreSQL."""
+
+
+class TestOutboxOrder(relay.OutboxOrderContract):
+    """The order of publication in PostgreSQL."""

@@ -123,3 +123,7 @@ class TestForgetting(servers.ForgettingContract):
 
 class TestCopies(servers.CopyContract):
     """Copied reports in SQLite."""
+
+
+class TestOutboxOrder(relay.OutboxOrderContract):
+    """The order of publication in SQLite."""

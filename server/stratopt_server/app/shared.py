@@ -94,5 +94,8 @@ def open_cache(url: str, epoch: str) -> SteadyCache:
         ) from None
     try:
         return SteadyCache(RedisCache(url, prefix=f"stratopt:{epoch}:"), MemoryCache())
-    except ValueError as error:
-        raise UnusableCache(f"STRATOPT_REDIS_URL cannot be read: {error}") from None
+    except ValueError:
+        # The driver's own words quote the password.
+        raise UnusableCache(
+            "STRATOPT_REDIS_URL cannot be read: it is redis://HOST:PORT/NUMBER, special characters as %XX"
+        ) from None

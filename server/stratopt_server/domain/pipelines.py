@@ -107,8 +107,8 @@ class PipelineStore(Protocol):
         """Make the oldest one running and the owner's, if one is pending or its lease has lapsed."""
         ...
 
-    def renew(self, owner: str, *, lease_until: datetime) -> None:
-        """Prolong every lease the owner holds."""
+    def renew(self, owner: str, *, lease_until: datetime, ids: frozenset[str]) -> None:
+        """Prolong the leases that the owner holds of these."""
         ...
 
     def release(self, owner: str) -> None:

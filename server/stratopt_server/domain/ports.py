@@ -120,6 +120,10 @@ class JobStore(Protocol):
         """Return it, or None if there is none of that kind and id."""
         ...
 
+    def locked(self, kind: JobKind, job_id: str) -> Job | None:
+        """Return it as `get` does; nobody changes it until the transaction ends."""
+        ...
+
     def page(self, page: Page, wanted: JobFilter) -> list[Job]:
         """Return a page of the jobs that match, newest first."""
         ...

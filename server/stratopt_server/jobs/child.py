@@ -27,6 +27,8 @@ from stratopt_server.jobs.messages import (
 log = logging.getLogger(__name__)
 
 MEGABYTE = 1 << 20
+PASSING = frozenset({"DATABASE_BUSY", "DATABASE_FULL", "DATABASE_UNAVAILABLE", "DISK_FULL"})
+"""Reasons after which the task may go well when it is begun again."""
 
 
 def run(task: Task, pipe: int) -> None:
@@ -57,7 +59,7 @@ def _run(task: Task, channel: Channel) -> int:
         return 0  # cancelled, or another server's now: what was found is not ours to store
     except Unavailable as trouble:
         log.warning("%s: %s: %s", _words(task), trouble.reason, trouble.message)
-        channel.send(Interrupted(reason=trouble.reason, message=trouble.message))
+        channel.send(_said_of(trouble))
     except OSError as error:
         full = no_room(error)
         if full is None:
@@ -117,6 +119,13 @@ def _do(task: Task, channel: Channel) -> object:
 
             run_job(task, channel)
             return None
+
+
+def _said_of(trouble: Unavailable) -> Interrupted | Failed:
+    """What is away will be back; bars that are gone, for one, will not by themselves."""
+    if trouble.reason in PASSING:
+        return Interrupted(reason=trouble.reason, message=trouble.message)
+    return Failed(reason=trouble.reason, message=trouble.message, metadata=trouble.facts)
 
 
 def limit_memory(megabytes: int) -> None:

@@ -33,6 +33,10 @@ class ProgressFeed:
         changed, self._changed = self._changed, set()
         return await self._thread.run(self._documents, sorted(changed))
 
+    def forget(self) -> None:
+        """Drop the news so far: another server tells them."""
+        self._changed.clear()
+
     def _note(self, changed_id: str) -> None:
         if len(self._changed) < IDS_MAX:
             self._changed.add(changed_id)

@@ -114,6 +114,7 @@ class Publisher:
 
     def _stand_by(self) -> None:
         self.life.stand_by("another server publishes")
+        self._progress.forget()
 
     async def _publish_alone(self) -> None:
         with self._sockets.bound(zmq.PUB, self._bind) as socket:

@@ -10,7 +10,7 @@ import peewee
 
 from stratopt_server.domain.errors import StratoptError, Unavailable
 
-TROUBLES = (peewee.OperationalError, peewee.InterfaceError, peewee.DataError)
+TROUBLES = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError, peewee.DataError)
 """What peewee raises when the database or what it is given, not the query, may be at fault."""
 
 

@@ -70,6 +70,13 @@ class SqlJobStore:
         row = self._jobs.get_or_none((self._jobs.id == job_id) & (self._jobs.kind == kind.value))
         return None if row is None else job_of(row)
 
+    def locked(self, kind: JobKind, job_id: str) -> Job | None:
+        """Return it as `get` does; nobody changes it until the transaction ends."""
+        rows = self._jobs
+        query = rows.select().where((rows.id == job_id) & (rows.kind == kind.value))
+        row = self._database.locked(query).first()
+        return None if row is None else job_of(row)
+
     def page(self, page: Page, wanted: JobFilter) -> list[Job]:
         """Return a page of the jobs that match, newest first."""
         rows = self._jobs
@@ -141,13 +148,16 @@ class SqlJobStore:
         return [(job_id, attempt) for job_id, attempt in query.tuples()]
 
     def lapsed(self, now: datetime, *, longest: datetime | None = None) -> list[Job]:
-        """Return the running jobs whose lease ended before `now`, or ends after `longest`."""
+        """Lock and return the running jobs whose lease ended before `now`, or ends after `longest`.
+
+        Those that another transaction holds are not lapsed: they are being renewed, or taken back.
+        """
         rows = self._jobs
         over = rows.lease_until < now
         if longest is not None:
             over |= rows.lease_until > longest
         query = rows.select().where((rows.status == JobStatus.RUNNING.value) & over)
-        return [job_of(row) for row in query]
+        return [job_of(row) for row in self._database.locked(query, skip=True)]
 
     def release(self, job_id: str, attempt: int, *, lost: bool = False) -> None:
         """Turn a running job of that attempt back into a pending one; raises LeaseLost if it is not."""

@@ -63,9 +63,10 @@ class BacktestReportRow(peewee.Model):
     start_date = UtcField(null=True)
     end_date = UtcField(null=True)
     created_at = UtcField()
+    parts_of = peewee.CharField(null=True)
 
     class Meta:
-        """The documented table."""
+        """The documented table, with the backtest whose parts are its own added."""
 
         table_name = "backtest_reports"
 

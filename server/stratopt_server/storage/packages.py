@@ -69,6 +69,12 @@ class Epochs:
         found = dict(newest.tuples())
         return [Place(name, found.get(name, 0)) for name in self._names() or [present]]
 
+    def in_order(self, query: Any, rows: Any) -> Any:
+        """Order rows by their places: the clocks of several servers do not agree, places do."""
+        epochs = self._epochs
+        began = epochs.select(epochs.created_at).where(epochs.epoch == rows.epoch)
+        return query.order_by(began, rows.epoch, rows.seq)
+
     def _names(self) -> list[str]:
         return [row.epoch for row in self._in_order()]
 
@@ -169,7 +175,8 @@ class SqlPackageStore:
         """Return the packages not handed to the socket yet, in order of their places."""
         rows = self._outbox
         waiting = self._packages.approved & rows.published_at.is_null()
-        return _packages(self._joined().where(waiting).order_by(rows.created_at, rows.seq).limit(limit))
+        query = self._joined().where(waiting)
+        return _packages(self._epochs.in_order(query, rows).limit(limit))
 
     def count_unpublished(self) -> int:
         """Count the packages not handed to the socket yet."""
@@ -259,8 +266,8 @@ class SqlRevocationStore:
     def unpublished(self, limit: int) -> list[Revocation]:
         """Return those not handed to the socket yet, in order of their places."""
         rows = self._rows
-        query = rows.select().where(rows.published_at.is_null()).order_by(rows.created_at, rows.seq)
-        return [_revocation(row) for row in query.limit(limit)]
+        waiting = rows.select().where(rows.published_at.is_null())
+        return [_revocation(row) for row in self._epochs.in_order(waiting, rows).limit(limit)]
 
     def mark_published(self, package_ids: Sequence[str], *, now: datetime) -> None:
         """Note that the revocations of these packages were handed to the socket."""

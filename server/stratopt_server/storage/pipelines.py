@@ -92,9 +92,11 @@ class SqlPipelineStore:
             self._put(begun, lease_owner=owner, lease_until=lease_until)
             return begun
 
-    def renew(self, owner: str, *, lease_until: datetime) -> None:
-        """Prolong every lease the owner holds."""
-        self._rows.update(lease_until=lease_until).where(self._rows.lease_owner == owner).execute()
+    def renew(self, owner: str, *, lease_until: datetime, ids: frozenset[str]) -> None:
+        """Prolong the leases that the owner holds of these."""
+        rows = self._rows
+        held = (rows.lease_owner == owner) & rows.id.in_(sorted(ids))
+        rows.update(lease_until=lease_until).where(held).execute()
 
     def release(self, owner: str) -> None:
         """Let go of everything the owner holds: it may be claimed at once."""

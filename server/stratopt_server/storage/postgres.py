@@ -18,9 +18,12 @@ from stratopt_server.storage.models import UtcField
 CONNECTIONS_MAX = 8
 """Connections of one process; the threads that use the database are fewer."""
 CONNECT_SECONDS_MAX = 5
-LOCK_SECONDS_MAX, IDLE_SECONDS_MAX = 30, 30
+LOCK_SECONDS_MAX, IDLE_SECONDS_MAX = 3, 3
 """How long a statement waits for a lock, and how long a transaction may stand still: a server that was
-stopped half-way must not hold up the others."""
+stopped half-way must not hold up the others for as long as their leases last."""
+PASSING_STATES = ("08", "40", "53", "55P03", "57P", "58", "25006", "25P03", "25P04")
+"""SQLSTATEs, or how they begin, of what passes: connections, deadlocks, resources, locks, shutdowns,
+transactions that took too long, a server that only reads. Of others the query is at fault, or a limit."""
 SESSION = (
     f"-c lock_timeout={LOCK_SECONDS_MAX}s -c idle_in_transaction_session_timeout={IDLE_SECONDS_MAX}s "
     "-c timezone=UTC"
@@ -33,6 +36,7 @@ NETWORK = {
     "keepalives_count": 3,
 }
 """A connection whose other end is gone is noticed within half a minute."""
+DISK_FULL = "53100"
 ALONE = 0x73_74_72_61_74_6F
 """Name of the advisory lock; other applications on the same database have other numbers."""
 
@@ -95,7 +99,10 @@ class PostgresServer(Database, PooledPostgresqlDatabase):  # type: ignore[misc] 
         """Tell a server that is away, full or busy, and text that it cannot hold."""
         if isinstance(error, peewee.DataError):
             return NUL_IN_TEXT if "NUL" in str(error) else None
-        if isinstance(error.args[0] if error.args else None, psycopg.errors.DiskFull):
+        state = getattr(error.args[0] if error.args else None, "sqlstate", None)
+        if state is not None and not state.startswith(PASSING_STATES):
+            return None
+        if state == DISK_FULL:
             message = "the database server has no room: free some of its disk space"
             return Unavailable(message, reason="DATABASE_FULL")
         return Unavailable("the database does not answer: try again shortly", reason="DATABASE_UNAVAILABLE")
@@ -168,8 +175,11 @@ def _parameters(url: str) -> dict[str, Any]:
     """What the URL says, ours where it says nothing."""
     try:
         told = conninfo_to_dict(url)
-    except psycopg.ProgrammingError as error:
-        raise DatabaseUnusable(f"database_url cannot be read: {error}".strip()) from None
+    except psycopg.ProgrammingError:
+        # The driver's own words quote the password.
+        raise DatabaseUnusable(
+            "database_url cannot be read: write special characters of the password as %XX"
+        ) from None
     options = f"{SESSION} {told.pop('options', '')}"
     return {"database": told.pop("dbname", ""), **NETWORK, **told, "options": options}
 

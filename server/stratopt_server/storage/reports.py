@@ -18,7 +18,10 @@ from stratopt_server.storage.dialect import Database
 from stratopt_server.storage.models import BacktestReportRow, ReportPartRow, UtcField, bound
 
 ROW = "strategy_id, symbol, params, metrics, max_drawdown, sharpe_ratio, total_return, start_date, end_date"
-PART = "kind, number, content"
+COPY = (
+    f"INSERT INTO backtest_reports (id, created_at, parts_of, {ROW}) "  # noqa: S608 - names of our own
+    f"SELECT {{0}}, {{0}}, COALESCE(parts_of, {{0}}), {ROW} FROM backtest_reports WHERE id = {{0}}"
+)
 
 
 class SqlReportStore:
@@ -52,15 +55,10 @@ class SqlReportStore:
             self._add_parts(job.id, "html", [zlib.compress(html.encode())])
 
     def copy(self, backtest_id: str, job: Job, *, now: datetime) -> None:
-        """Store the report of one backtest as another's, which ran the same."""
+        """Store the report of one backtest as another's, which ran the same: its parts are kept once."""
         mark, moment = self._database.param, UtcField().db_value(now)
-        row = f"INSERT INTO backtest_reports (id, created_at, {ROW}) SELECT {mark}, {mark}, {ROW} FROM "  # noqa: S608
-        part = f"INSERT INTO report_parts (backtest_id, {PART}) SELECT {mark}, {PART} FROM "  # noqa: S608 - names of our own
-        with self._database.atomic():
-            where = f"backtest_reports WHERE id = {mark}"
-            self._database.execute_sql(row + where, (job.id, moment, backtest_id))
-            where = f"report_parts WHERE backtest_id = {mark}"
-            self._database.execute_sql(part + where, (job.id, backtest_id))
+        copied = COPY.format(mark)
+        self._database.execute_sql(copied, (job.id, moment, backtest_id, backtest_id))
 
     def page(
         self, wanted: ReportFilter, order: ReportOrder, *, after: ReportKey | None, limit: int
@@ -122,6 +120,9 @@ class SqlReportStore:
     def _contents(self, backtest_id: str, kind: str) -> Iterator[bytes]:
         """Read one piece at a time: a report may be larger than is good to hold."""
         rows = self._parts
+        report = self._reports.get_or_none(self._reports.id == backtest_id)
+        if report is not None and report.parts_of is not None:
+            backtest_id = report.parts_of
         number = 0
         while row := rows.get_or_none(
             (rows.backtest_id == backtest_id) & (rows.kind == kind) & (rows.number == number)

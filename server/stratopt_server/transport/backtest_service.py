@@ -61,6 +61,8 @@ class BacktestServicer(BacktestServiceServicer):
         wanted = backtest_from_proto(request)
         call = call_of(request, "StartBacktest", caller=caller_of(context.invocation_metadata()))
         job = await self._backtests.start(wanted, call)
+        if job.status.is_final:  # it was answered by one that ran before
+            return pb.StartBacktestResponse(backtest=backtest_to_proto(job), estimated_seconds=1)
         self._runner.wake()
         seconds = await self._thread.run(self._estimating.seconds, job)
         return pb.StartBacktestResponse(backtest=backtest_to_proto(job), estimated_seconds=seconds)

@@ -287,6 +287,9 @@ class Approvals:
             made = self._repeats.resource_of(call)  # the same call may have been answered meanwhile
             if made is not None:
                 return self._verdict(self.decision(made))
+            changed = Violations()
+            self._note_changed_code(case.backtest, changed)  # it may have been while evidence was gathered
+            changed.refuse_if_any()
             self._seals.spend(judged, decision)
             self._storage.decisions.put(decision)
             validity = case.policy.validity

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.decisions import ReviewWord
-from stratopt_server.domain.errors import StratoptError
+from stratopt_server.domain.errors import StratoptError, Unavailable
 from stratopt_server.domain.opportunities import Cause
 from stratopt_server.domain.packages import PackageFilter, PackageReview, ParameterPackage
 from stratopt_server.domain.paging import Page
@@ -82,6 +82,8 @@ class DeskWords:
             return Unusable(Cause.REFUSED, detail)
         try:
             return self._on_package(package, word) if package.approved else self._on_draft(package, word)
+        except Unavailable:
+            raise  # the word is taken again: it may be what stops a package
         except StratoptError as error:
             return Unusable(Cause.REFUSED, error.message)
 
@@ -112,9 +114,11 @@ class DeskWords:
             reason=word.reason,
             created_at=self._clock.now(),
         )
-        if _says_the_same(self._last_review(package), review):
-            return DUPLICATE
         with self._storage.transaction():
+            # Read again: another server may have heard the same word.
+            package = self._storage.packages.get(package.id) or package
+            if _says_the_same(self._last_review(package), review):
+                return DUPLICATE
             self._storage.packages.add_review(package.id, review)
             if not word.approved:
                 reason = word.reason.strip() or "rejected by the review desk"

@@ -73,6 +73,7 @@ class Jobs:
         self, call: Call, spec: BacktestSpec, progress: Progress, result: BacktestResult, *, priority: int
     ) -> Job:
         """Store a backtest that has succeeded already, with the report of the one its result comes from."""
+        self._refuse_while_draining()
         with self._storage.transaction():
             made = self.made_before(JobKind.BACKTEST, call)
             if made is not None:
@@ -122,6 +123,13 @@ class Jobs:
             raise NotFound(kind.value, job_id)
         return job
 
+    def _locked(self, kind: JobKind, job_id: str) -> Job:
+        """Return it as nobody changes it until the transaction ends; raises NotFound."""
+        job = self._storage.jobs.locked(kind, job_id)
+        if job is None:
+            raise NotFound(kind.value, job_id)
+        return job
+
     def page(self, page: Page, wanted: JobFilter) -> list[Job]:
         """Return a page of the jobs that match, newest first."""
         return self._storage.jobs.page(page, wanted)
@@ -133,7 +141,7 @@ class Jobs:
         """
         with self._storage.transaction():
             self._repeats.resource_of(call)
-            job = self.get(kind, job_id)
+            job = self._locked(kind, job_id)
             if job.status is JobStatus.CANCELLED:
                 return job
             if job.status.is_final:
@@ -176,7 +184,7 @@ class Jobs:
         """Put a search that has ended back in the queue as what `plan` makes of it; raises NotFound."""
         with self._storage.transaction():
             made = self._repeats.resource_of(call)
-            job = self.get(JobKind.OPTIMIZATION, optimization_id)
+            job = self._locked(JobKind.OPTIMIZATION, optimization_id)
             if made is not None:
                 return job
             self._refuse_while_draining()
@@ -197,7 +205,7 @@ class Jobs:
         """Change the status of a search that has not ended; those in `already` are left as they are."""
         with self._storage.transaction():
             self._repeats.resource_of(call)
-            job = self.get(JobKind.OPTIMIZATION, optimization_id)
+            job = self._locked(JobKind.OPTIMIZATION, optimization_id)
             if job.status.is_final:
                 raise WrongStatus(
                     "optimization", job.id, status=job.status.value, wanted="pending, running or paused"

@@ -130,14 +130,15 @@ class PipelineRunner:
             longest=now + LONGEST_LEASES * self._lease,
         )
 
-    def _renew(self) -> None:
+    def _renew(self, ids: frozenset[str]) -> None:
+        """Prolong what is at work: one whose claim was answered to nobody shall lapse."""
         until = self._storage.now(self._clock.now()) + self._lease
-        self._storage.pipelines.renew(self._owner, lease_until=until)
+        self._storage.pipelines.renew(self._owner, lease_until=until, ids=ids)
 
     async def _keep_leases(self) -> None:
         while True:
             with going_on(log, "the leases of pipelines could not be kept"):
-                await self._thread.run(self._renew)
+                await self._thread.run(self._renew, frozenset(self._tasks))
             await asyncio.sleep(self._lease.total_seconds() / HEARTBEATS_A_LEASE)
 
     async def _see_through(self, pipeline: Pipeline) -> None:
@@ -145,11 +146,20 @@ class PipelineRunner:
         logs.bind(pipeline_id=pipeline.id)
         log.info("pipeline %s: %s on %s", pipeline.id, pipeline.route, pipeline.opportunity.symbol)
         at_work = _AtWork(pipeline, self)
-        with suppress(LeaseLost):  # it was cancelled, or another server has it
+        try:
             while (place := at_work.pipeline.place) is not None:
                 await self._advance(at_work, place)
             await at_work.store(_ended(at_work.pipeline, self._clock))
             log.info("pipeline %s: %s", pipeline.id, at_work.pipeline.status.value)
+        except LeaseLost:  # another server has it, or it was cancelled by way of one
+            with going_on(log, f"the jobs of pipeline {pipeline.id} were not stopped"):
+                await self._stop_if_ended(pipeline.id)
+
+    async def _stop_if_ended(self, pipeline_id: str) -> None:
+        """Cancel the job that was being started while the pipeline was cancelled."""
+        stored = await self._thread.run(self._storage.pipelines.get, pipeline_id)
+        if stored is not None and stored.status.is_final:
+            await self._steps.stop(stored)
 
     async def _advance(self, at_work: "_AtWork", place: int) -> None:
         """Make one step; what goes wrong with it ends the strategy, or is tried again where it may pass."""

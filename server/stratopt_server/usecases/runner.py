@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -19,6 +20,8 @@ from stratopt_server.usecases.threads import StorageThread
 
 log = logging.getLogger(__name__)
 
+INTERRUPTIONS_MAX = 1_000
+"""Attempts after which a job that is interrupted again fails: what it needs has been away for too long."""
 POLL_SECONDS = 1.0
 """The queue is looked at this often even without news: another server may have added a job."""
 SETTLE_SECONDS_MAX = 10.0
@@ -102,6 +105,7 @@ class Runner:
         self._released: set[Run] = set()  # of those whose job goes back to the queue
         self._loops: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
+        self._renewed_at = time.monotonic()
 
     @property
     def running(self) -> int:
@@ -135,6 +139,9 @@ class Runner:
         """Take no more jobs; let the running ones finish for so long, then put them back in the queue."""
         taking, leases = self._loops
         await _end(taking)
+        with going_on(log, "what was claimed last was not put back: its lease lapses"):
+            held = set(await self._thread.run(self._storage.jobs.held, self._owner))
+            await self._thread.run(self._let_go_of, held - set(self._tasks))
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=seconds)
         self._released.update(self._tasks)
@@ -215,7 +222,7 @@ class Runner:
         if _run_of(job) in self._released:
             self._storage.jobs.release(job.id, job.attempt)
             return
-        if failure is not None and failure.reason == INTERRUPTED:
+        if failure is not None and failure.reason == INTERRUPTED and job.attempt < INTERRUPTIONS_MAX:
             log.warning("job %s: attempt %d was interrupted: %s", job.id, job.attempt, failure.message)
             self._storage.jobs.release(job.id, job.attempt)
             return
@@ -239,6 +246,7 @@ class Runner:
                     self._hub.notify(job_id)
                     self._news.set()
                 self._kill_all_but(ours)
+                await self._thread.run(self._let_go_of, ours - set(self._tasks))
             await asyncio.sleep(self._lease.total_seconds() / HEARTBEATS_A_LEASE)
 
     def _renew_and_take_back(self) -> tuple[list[str], set[Run]]:
@@ -249,7 +257,21 @@ class Runner:
         with self._storage.transaction(alone=False):
             now = self._storage.now(self._clock.now())
             self._storage.jobs.renew(self._owner, lease_until=now + self._lease)
-            return self._take_back(now), set(self._storage.jobs.held(self._owner))
+            # After a database that was away for longer than a lease, others have not had their turn either.
+            back = [] if self._is_late() else self._take_back(now)
+            ours = set(self._storage.jobs.held(self._owner))
+        self._renewed_at = time.monotonic()
+        return back, ours
+
+    def _is_late(self) -> bool:
+        return time.monotonic() - self._renewed_at > self._lease.total_seconds()
+
+    def _let_go_of(self, strays: set[Run]) -> None:
+        """Put back what is ours by its row alone: the answer to its claim was lost on the way."""
+        for job_id, attempt in strays:
+            log.warning("job %s: attempt %d was claimed and not begun", job_id, attempt)
+            with suppress(LeaseLost):
+                self._storage.jobs.release(job_id, attempt)
 
     def _kill_all_but(self, ours: set[Run]) -> None:
         """End the processes of jobs that were cancelled, paused or taken up by way of another server."""

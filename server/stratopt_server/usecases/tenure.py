@@ -13,6 +13,11 @@ from stratopt_server.usecases.runner import HEARTBEATS_A_LEASE, LONGEST_LEASES
 from stratopt_server.usecases.threads import StorageThread
 
 
+def seconds_gone() -> float:
+    """Count seconds, those of a machine that sleeps among them where the system tells."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class Tenure:
     """One server's hold on a lease. Where a database is not shared, every hold is its own."""
 
@@ -25,7 +30,7 @@ class Tenure:
         thread: StorageThread,
         clock: Clock,
         lease_seconds: float,
-        monotonic: Callable[[], float] = time.monotonic,
+        elapsed: Callable[[], float] = seconds_gone,
     ) -> None:
         """`owner` names this server."""
         self._name = name
@@ -34,7 +39,7 @@ class Tenure:
         self._thread = thread
         self._clock = clock
         self._lease_seconds = lease_seconds
-        self._monotonic = monotonic
+        self._elapsed = elapsed
         self._sure_until = float("-inf")
 
     @property
@@ -61,7 +66,7 @@ class Tenure:
 
     def check(self) -> None:
         """Raise LeaseLost unless it is this server's for sure: a process may have slept."""
-        if self.is_needed and self._monotonic() >= self._sure_until:
+        if self.is_needed and self._elapsed() >= self._sure_until:
             raise LeaseLost(self._name)
 
     async def give_back(self) -> None:
@@ -76,7 +81,7 @@ class Tenure:
         return self._storage.leases.detail(self._name) if self.is_needed else ""
 
     async def _take(self, detail: str) -> bool:
-        asked = self._monotonic()
+        asked = self._elapsed()
         taken = await self._thread.run(self._take_now, detail)
         if taken:
             self._sure_until = asked + self._lease_seconds

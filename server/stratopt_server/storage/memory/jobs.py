@@ -47,6 +47,10 @@ class MemoryJobStore:
         job = self._memory.tables.jobs.get(job_id)
         return copy.deepcopy(job) if job is not None and job.kind is kind else None
 
+    def locked(self, kind: JobKind, job_id: str) -> Job | None:
+        """Return it as `get` does."""
+        return self.get(kind, job_id)
+
     def page(self, page: Page, wanted: JobFilter) -> list[Job]:
         """Return a page of the jobs that match, newest first."""
         rows = [

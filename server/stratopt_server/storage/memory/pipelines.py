@@ -79,9 +79,9 @@ class MemoryPipelineStore:
             )
             return self._put(begun, Lease(owner, lease_until))
 
-    def renew(self, owner: str, *, lease_until: datetime) -> None:
-        """Prolong every lease the owner holds."""
-        self._hold_all(owner, Lease(owner, lease_until))
+    def renew(self, owner: str, *, lease_until: datetime, ids: frozenset[str]) -> None:
+        """Prolong the leases that the owner holds of these."""
+        self._hold_all(owner, Lease(owner, lease_until), ids=ids)
 
     def release(self, owner: str) -> None:
         """Let go of everything the owner holds: it may be claimed at once."""
@@ -109,11 +109,12 @@ class MemoryPipelineStore:
         self._memory.tables.pipelines[pipeline.id] = HeldPipeline(copy.deepcopy(pipeline), lease)
         return pipeline
 
-    def _hold_all(self, owner: str, lease: Lease | None) -> None:
+    def _hold_all(self, owner: str, lease: Lease | None, *, ids: frozenset[str] | None = None) -> None:
         with self._memory.transaction():
             pipelines = self._memory.tables.pipelines
             for pipeline_id, held in list(pipelines.items()):
-                if held.lease is not None and held.lease.owner == owner:
+                chosen = ids is None or pipeline_id in ids
+                if chosen and held.lease is not None and held.lease.owner == owner:
                     pipelines[pipeline_id] = HeldPipeline(held.pipeline, lease)
 
     def _oldest(self, condition: Callable[[HeldPipeline], bool]) -> HeldPipeline | None:
