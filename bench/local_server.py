@@ -19,12 +19,18 @@ class LocalServer:
     address: str
 
 
+def own_environment(folder: str) -> dict[str, str]:
+    """This process's environment without anybody's settings, of variables or of a file."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("STRATOPT_")}
+    return {**kept, "XDG_CONFIG_HOME": folder}
+
+
 @contextmanager
 def local_server(**settings: str) -> Iterator[LocalServer]:
     """Start it with its data in a temporary folder; stop it at the end of the block."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {
-            **os.environ,
+            **own_environment(folder),
             "STRATOPT_LISTEN": "127.0.0.1:0",
             "STRATOPT_DATA_DIR": folder,
             "STRATOPT_RELAY_BIND": "tcp://127.0.0.1:*",

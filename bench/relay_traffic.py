@@ -1,7 +1,6 @@
 """What the bench of the relay and its test share: a server to kill, an outbox, a network that loses."""
 
 import json
-import os
 import random
 import signal
 import socket
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import zmq
 
+from bench.local_server import own_environment
 from stratopt_client.sync import SyncClient
 from stratopt_server.decisions.recipe import canonical
 from stratopt_server.decisions.signing import SigningKey
@@ -53,7 +53,7 @@ class KilledServer:
         self.data_dir = folder / "data"
         self.published, self.requests = free_address(), free_address()
         self._environment = {
-            **os.environ,
+            **own_environment(str(folder)),
             "STRATOPT_LISTEN": "127.0.0.1:0",
             "STRATOPT_DATA_DIR": str(self.data_dir),
             "STRATOPT_POLICIES_DIR": str(policies),

@@ -14,9 +14,10 @@ START_SECONDS_MAX = 30.0
 @asynccontextmanager
 async def local_server(folder: Path) -> AsyncIterator[str]:
     """Start a server whose files are all in `folder`; yield its address; stop it whatever happens."""
-    # The user's own settings, a database first of all, are not for this one.
+    # The user's own settings, a database first of all, are not for this one: neither variables nor a file.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("STRATOPT_")}
     settings = {
+        "XDG_CONFIG_HOME": str(folder),
         "STRATOPT_LISTEN": "127.0.0.1:0",
         "STRATOPT_DATA_DIR": str(folder / "data"),
         "STRATOPT_RELAY_BIND": "tcp://127.0.0.1:*",
