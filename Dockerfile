@@ -1,4 +1,4 @@
-# One image for the server and the gateway. `docker build -t stratopt .`, then `docker compose up`: see
+# One image for the server and the gateway. `docker build -t stratopt:0.1.0 .`, or `docker compose build`: see
 # docs/operations.md.
 #
 # The base is pinned by tag in both stages; the venv is only good for the Python it was made with. Pin the digest

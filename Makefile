@@ -65,9 +65,9 @@ lock: ## Resolve the locks anew (needs uv); they hold hashes and no address
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --extra demo \
 	  --no-annotate --no-header --quiet --constraint requirements/dev.txt pyproject.toml \
 	  --output-file requirements/demo.txt
-	@uv pip compile --universal --python-version 3.11 --generate-hashes --extra gateway --extra postgres \
-	  --extra redis --extra server --no-annotate --no-header --quiet --constraint requirements/dev.txt \
-	  pyproject.toml --output-file requirements/image.txt
+	@uv pip compile --universal --python-version 3.11 --generate-hashes --extra advisor --extra cli \
+	  --extra gateway --extra postgres --extra redis --extra server --extra tpe --no-annotate --no-header --quiet \
+	  --constraint requirements/dev.txt pyproject.toml --output-file requirements/image.txt
 
 clean: ## Remove the environment and every cache
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

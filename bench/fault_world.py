@@ -27,11 +27,11 @@ SEARCH: dict[str, Any] = {
     "param_ranges": {"fast_period": [2, 100], "slow_period": [101, 1_000]},
     "fixed_params": {"signal_threshold": 0.0},
     "algorithm": "random",
-    "max_iterations": 15_000,
+    "max_iterations": 6_000,
     "validation": "holdout",
     "seed": 3,
 }
-"""A search of a second or so."""
+"""A search of half a second or so."""
 CALL_SECONDS_MAX, RUN_SECONDS_MAX = 10.0, 90.0
 PAUSE_SECONDS = 0.1
 ENDED = frozenset(

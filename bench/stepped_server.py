@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from stratopt_server import logs
-from stratopt_server.__main__ import serve
 from stratopt_server.domain.clock import SystemClock
+from stratopt_server.serving import serve
 from stratopt_server.settings_reading import read_settings
 
 

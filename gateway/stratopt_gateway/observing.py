@@ -15,7 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stratopt.v1.system_service_pb2 import GetMetricsResponse
+from stratopt.v1.system_service_pb2 import GetMetricsResponse, PartStatus
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 BY_WORD = (
@@ -35,6 +35,15 @@ SINGLE = (
     ("trials", "Trials in the database."),
     ("packages_unpublished", "Parameter packages not yet handed to the ZeroMQ socket."),
 )
+OF_DATABASE = frozenset(
+    {
+        *("backtests", "optimizations", "decisions", "pipelines"),
+        *("strategies", "datasets", "trials", "packages_unpublished"),
+    }
+)
+"""Not known while the database is ill, and left out then."""
+VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Others are counted as one: what callers make up would make a series each."""
 
 
 class Observed:
@@ -57,6 +66,7 @@ class Observed:
 
     def note(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer."""
+        method = method if method in VERBS else "other"
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
@@ -79,9 +89,15 @@ class _Server(Collector):
         yield GaugeMetricFamily("stratopt_up", "1 if the server answers.", value=up)
         if self._metrics is None:
             return
+        ill = {part.name for part in self._metrics.parts if part.status == PartStatus.PART_STATUS_ILL}
+        unknown = OF_DATABASE if "database" in ill else frozenset()
         for name, text in SINGLE:
+            if name in unknown:
+                continue
             yield GaugeMetricFamily(f"stratopt_{name}", text, value=float(getattr(self._metrics, name)))
         for name, text, label in BY_WORD:
+            if name in unknown:
+                continue
             family = GaugeMetricFamily(f"stratopt_{name}", text, labels=[label])
             for word, count in sorted(getattr(self._metrics, name).items()):
                 family.add_metric([word], count)

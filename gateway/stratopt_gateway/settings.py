@@ -2,7 +2,8 @@
 
 import difflib
 import os
-from typing import Any, Self
+from collections.abc import Iterable
+from typing import Any, Literal, Self
 
 from pydantic import PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -11,6 +12,10 @@ from stratopt_client import DEFAULT_TARGET
 from stratopt_gateway.logs import LogFormat
 
 PREFIX = "STRATOPT_GATEWAY_"
+SHARED_PREFIX = "STRATOPT_"
+"""Of every program of ours."""
+MISSPELT = 0.85
+"""How like a name of ours one of that prefix must be to be meant for us; those of the server are less so."""
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 PORT_MAX = 65_535
 
@@ -28,7 +33,7 @@ class Settings(BaseSettings):
     """Listen where others can reach it, although there is neither TLS nor authentication yet."""
     server: str = DEFAULT_TARGET
     """Address of the gRPC server behind this gateway."""
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least severity of what is logged, on standard error."""
     log_format: LogFormat = "text"
     """How it is written: text for people, or json, one object a line, for machines."""
@@ -64,9 +69,9 @@ class Settings(BaseSettings):
         """A misspelt setting would be one that silently does nothing."""
         known = [f"{PREFIX}{name.upper()}" for name in cls.model_fields]
         faults = [
-            f"{name} is no setting: did you mean {difflib.get_close_matches(upper, known, n=1, cutoff=0)[0]}?"
+            f"{name} is no setting: did you mean {meant}?"
             for name in os.environ
-            if (upper := name.upper()).startswith(PREFIX) and upper not in known
+            if (upper := name.upper()) not in known and (meant := _meant(upper, known))
         ]
         if faults:
             raise ValueError("\n".join(faults))
@@ -84,3 +89,11 @@ class Settings(BaseSettings):
                 "all the same"
             )
         return self
+
+
+def _meant(name: str, known: Iterable[str]) -> str | None:
+    """Return the setting that a variable is probably to be; None if it is none of ours."""
+    if not name.startswith(SHARED_PREFIX):
+        return None
+    cutoff = 0 if name.startswith(PREFIX) else MISSPELT
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=cutoff)), None)

@@ -4,98 +4,39 @@ SIGHUP reads the routes file again. With a command (`--help` lists them) it does
 """
 
 import argparse
-import asyncio
-import json
-import signal
 import sys
 
-from stratopt_server import __version__, config_show, health_command, logs
-from stratopt_server.app import AdvisorAbsent, UnknownPolicy, UnusableCache, UnusableRoutes, running
-from stratopt_server.backup.archive import UnusableBackup
-from stratopt_server.backup.commands import add_backup, add_restore
-from stratopt_server.decisions.documents import PolicyFault
-from stratopt_server.decisions.signing import UnusableKey
-from stratopt_server.domain.clock import Clock
-from stratopt_server.relay.curve import UnusableCurveKeys
-from stratopt_server.relay.sockets import PublicRelay
-from stratopt_server.settings import Settings, UnusableSettings
-from stratopt_server.settings_reading import read_settings
-from stratopt_server.storage.dialect import DatabaseUnusable, UnsupportedDatabase
-from stratopt_server.transport.server import AddressInUse, PublicAddress
+from stratopt_server import config_show, health_command
+from stratopt_server.settings import UnusableSettings
 
-COMMANDS = (config_show.add_command, health_command.add_command, add_backup, add_restore)
-"""What each adds a command to the parser; its default `run` does the work and raises what went wrong."""
-
-STARTING_FAULTS = (
-    AddressInUse,
-    AdvisorAbsent,
-    DatabaseUnusable,
-    OSError,
-    PolicyFault,
-    PublicAddress,
-    PublicRelay,
-    UnknownPolicy,
-    UnsupportedDatabase,
-    UnusableBackup,
-    UnusableCache,
-    UnusableCurveKeys,
-    UnusableKey,
-    UnusableRoutes,
-    UnusableSettings,
-)
-"""What an operator can mend; anything else is a bug and shows its traceback."""
-
-
-async def serve(settings: Settings, clock: Clock | None = None) -> None:
-    """Serve until a signal asks to stop; one JSON line on standard output says where.
-
-    `clock` takes the place of the system's.
-    """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with running(settings, clock) as app:
-        reloads: set[asyncio.Task[None]] = set()
-
-        def reload() -> None:
-            task = asyncio.ensure_future(app.reload_routes())
-            reloads.add(task)
-            task.add_done_callback(reloads.discard)
-
-        loop.add_signal_handler(signal.SIGHUP, reload)
-        ready = {"listening": app.address, "data_dir": str(settings.data_dir), "version": __version__}
-        if app.metrics is not None:
-            ready["metrics"] = app.metrics
-        print(json.dumps(ready), flush=True)  # noqa: T201 - how whoever started us learns the port
-        await stop.wait()
+LIGHT = {"config": config_show.add_command, "health": health_command.add_command}
+"""Commands that need no more than the settings: a health check every few seconds must not load the server."""
+LIGHT_FAULTS = (OSError, UnusableSettings)
+"""What of theirs an operator can mend; anything else is a bug and shows its traceback."""
 
 
 def main() -> None:
     """Serve, or do what is asked; what keeps it from that is told on standard error, with exit code 2."""
-    arguments = _parser().parse_args()
-    try:
-        arguments.run(arguments)
-    except STARTING_FAULTS as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        sys.exit(2)
-
-
-def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}", description="Serve until SIGTERM or SIGINT, or run a command."
     )
-    parser.set_defaults(run=_serve)
     commands = parser.add_subparsers(metavar="COMMAND")
-    for add_command in COMMANDS:
+    for add_command in LIGHT.values():
         add_command(commands)
-    return parser
+    faults: tuple[type[Exception], ...] = LIGHT_FAULTS
+    if not (sys.argv[1:] and sys.argv[1] in LIGHT):
+        from stratopt_server import serving  # noqa: PLC0415 - the rest does without
 
-
-def _serve(_: argparse.Namespace) -> None:
-    settings = read_settings()
-    logs.configure(settings.log_level, settings.log_format)
-    asyncio.run(serve(settings))
+        faults = serving.STARTING_FAULTS
+        parser.set_defaults(run=serving.run)
+        for add_command in serving.COMMANDS:
+            add_command(commands)
+    arguments = parser.parse_args()
+    try:
+        arguments.run(arguments)
+    except faults as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        sys.exit(2)
 
 
 if __name__ == "__main__":

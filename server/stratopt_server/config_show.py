@@ -15,7 +15,15 @@ from stratopt_server.settings_reading import Origins, read_settings
 MASK = "***"
 URL_PASSWORD = re.compile(r"(://[^:/?#\s]*):.*@", re.DOTALL)
 """A user and a password; up to the last @, for a password may have one too."""
-QUERY_PASSWORD = re.compile(r"([?&][^=&]*(?:password|secret|token|key)=)[^&\s]*", re.IGNORECASE)
+USERINFO = re.compile(r"(?<!postgresql)(?<!postgres)://[^:/?#\s]+@")
+"""What stands alone before the @ is a token, but for a database, whose users have names."""
+SECRET_NAME = r"(?:password|passwd|pwd|secret|token|key)"  # noqa: S105 - a name, no secret
+QUERY_PASSWORD = re.compile(rf"([?&][^=&]*{SECRET_NAME}=)[^&]*", re.IGNORECASE)
+KEYWORD_PASSWORD = re.compile(
+    rf"((?:^|\s)[\w.-]*{SECRET_NAME}\s*=\s*)(?:'(?:\\.|[^'\\])*(?:'|\\?$)|(?:\\.|\S)*)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""As in `host=db password=...`, where quotes may enclose the value."""
 
 Plain = str | int | float | bool | None
 
@@ -45,8 +53,9 @@ def shown(settings: Settings, origins: Origins) -> list[Shown]:
 
 
 def masked(text: str) -> str:
-    """Hide the passwords of the URLs in a text."""
-    return QUERY_PASSWORD.sub(rf"\1{MASK}", URL_PASSWORD.sub(rf"\1:{MASK}@", text))
+    """Hide the passwords in a text: those of URLs, and those of `name=value`."""
+    text = USERINFO.sub(f"://{MASK}@", URL_PASSWORD.sub(rf"\1:{MASK}@", text))
+    return KEYWORD_PASSWORD.sub(rf"\1{MASK}", QUERY_PASSWORD.sub(rf"\1{MASK}", text))
 
 
 def _plain(value: object) -> Plain:

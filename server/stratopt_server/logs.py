@@ -21,6 +21,8 @@ IDS = ("request_id", "x_request_id", "method", "caller", "job_id", "pipeline_id"
 """What a line may be about, in the order in which it is written."""
 ID_LENGTH_MAX = 128
 """Longest id that is logged whole: ids are what callers sent."""
+FIELD_SIGNS = str.maketrans(dict.fromkeys(" =[]", "_"))
+"""What sets ids apart in a line of text."""
 
 _known: ContextVar[Mapping[str, str]] = ContextVar("stratopt log ids", default=MappingProxyType({}))
 
@@ -71,7 +73,7 @@ class TextFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         """Write the line without its traceback."""
         ids = getattr(record, "ids", {})
-        words = " ".join(f"{name}={ids[name]}" for name in IDS if name in ids)
+        words = " ".join(f"{name}={_word(ids[name])}" for name in IDS if name in ids)
         record.id_words = f" [{words}]" if words else ""
         return super().formatMessage(record)
 
@@ -102,6 +104,11 @@ def _clean(ids: Mapping[str, str]) -> dict[str, str]:
         for name, value in ids.items()
         if value
     }
+
+
+def _word(value: str) -> str:
+    """Write an id as one word: what a caller sent may not look like further ids, nor end their list."""
+    return value.translate(FIELD_SIGNS)
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: object) -> None:

@@ -8,11 +8,20 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PositiveInt, SecretStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    Field,
+    PositiveInt,
+    SecretStr,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -61,6 +70,14 @@ def _check_timeframe(timeframe: str) -> str:
     if timeframe not in TIMEFRAMES:
         raise ValueError(f"must be one of {', '.join(TIMEFRAMES)}, not {timeframe!r}")
     return timeframe
+
+
+class _Environment(EnvSettingsSource):
+    """The variables, without those that are as good as not set."""
+
+    def __call__(self) -> dict[str, Any]:
+        """Return their texts by the names of settings."""
+        return {name: text for name, text in super().__call__().items() if text or name not in path_names()}
 
 
 class Settings(BaseSettings):
@@ -163,6 +180,9 @@ class Settings(BaseSettings):
 
     relay_bind: str = "tcp://127.0.0.1:5556"
     """Address that parameter packages are published on; `*` as port takes a free one, empty is off."""
+    relay_public_host: str = ""
+    """Host name that clients are told in place of a wildcard address of the relay; empty tells the address as
+    it is bound."""
     relay_framing: Literal["frames", "string"] = "frames"
     """How messages are published: topic and JSON as two frames, or as one text with a space between."""
     relay_protobuf: bool = False
@@ -220,6 +240,17 @@ class Settings(BaseSettings):
     request_id_hours: PositiveInt = 24
     """How long a request_id is remembered."""
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_what_would_pass_for_another(cls, given: Any, info: ValidationInfo) -> Any:
+        """No boolean is the number 0 or 1, and no empty path the folder that the server happens to run in."""
+        name = str(info.field_name)
+        if isinstance(given, bool) and cls.model_fields[name].annotation in (int, float):
+            raise ValueError(f"must be a number, not {str(given).lower()}")
+        if given == "" and name in path_names():
+            raise ValueError("must be a path, not nothing")
+        return given
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -230,8 +261,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Say where values come from, the strongest first; no .env file, no folder of secrets."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return init_settings, env_settings, file_source(config_file())
+        del env_settings, dotenv_settings, file_secret_settings
+        return init_settings, _Environment(settings_cls), file_source(config_file())
 
     @property
     def database(self) -> str:
@@ -314,6 +345,19 @@ def unknown_settings(environment: Mapping[str, str]) -> dict[str, str]:
         and upper not in FOREIGN
         and not upper.startswith(FOREIGN_PREFIX)
     }
+
+
+def given_variables(environment: Mapping[str, str]) -> frozenset[str]:
+    """Name the variables that count, in upper case: for a path, nothing is no value."""
+    paths = {variable_of(name) for name in path_names()}
+    return frozenset(name.upper() for name, text in environment.items() if text or name.upper() not in paths)
+
+
+def path_names() -> frozenset[str]:
+    """Name the settings that are paths."""
+    return frozenset(
+        name for name, field in Settings.model_fields.items() if field.annotation in (Path, Path | None)
+    )
 
 
 def variable_of(name: str) -> str:

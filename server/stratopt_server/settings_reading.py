@@ -14,6 +14,7 @@ from stratopt_server.settings import (
     UnusableSettings,
     config_file,
     file_source,
+    given_variables,
     nearest,
     unknown_settings,
     variable_of,
@@ -25,7 +26,7 @@ class Origins:
     """What was given, and by whom: without it, a value is the default."""
 
     environment: frozenset[str]
-    """Names of all variables, in upper case."""
+    """Names of all variables that count, in upper case."""
     file: Path | None
     """The TOML file, if there is one."""
     keys: Mapping[str, Any]
@@ -35,7 +36,7 @@ class Origins:
     def now(cls) -> Self:
         """Look at the environment and the file. Raises UnusableSettings if the file is unusable."""
         path = config_file()
-        return cls(frozenset(name.upper() for name in os.environ), path, file_source(path).toml_data)
+        return cls(given_variables(os.environ), path, file_source(path).toml_data)
 
     def of(self, name: str) -> str:
         """Say where the value of a setting came from."""

@@ -1,16 +1,27 @@
 """Databases full of rows, and the two commands as an operator runs them."""
 
 import base64
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from stratopt_server import __main__ as server
+from stratopt_server.domain.market import Bars
+from stratopt_server.market.columns import COLUMN_TYPES, ColumnStore, content_hash
 from stratopt_server.storage.database import connect
 from stratopt_server.storage.dialect import Database
 from stratopt_server.storage.sql import SqlStorage
@@ -27,6 +38,23 @@ DOCUMENTS = (
 )
 """Text that would not come back if anybody parsed and wrote it."""
 WAIT_SECONDS = 120
+BARS = Bars(
+    *(
+        np.random.default_rng(seed).integers(1, 2**40, 30_000).astype(kind)
+        for seed, kind in enumerate(COLUMN_TYPES.values())
+    )
+)
+DIGEST = content_hash(BARS)
+COLUMNS = [f"bars/{DIGEST}/{name}.npy" for name in COLUMN_TYPES]
+
+
+def new_key() -> str:
+    """The text of a signing key."""
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+KEY = new_key()
 
 
 @contextmanager
@@ -58,7 +86,9 @@ class Site:
         return inherited | self.settings
 
     def command(self, *words: object) -> "subprocess.CompletedProcess[str]":
-        """Run a command of the server."""
+        """Run a command of the server in this process; in one of its own from a thread, or to serve."""
+        if words and threading.current_thread() is threading.main_thread():
+            return self._command_here(list(map(str, words)))
         return subprocess.run(
             [sys.executable, "-m", "stratopt_server", *map(str, words)],
             env=self.environment,
@@ -67,6 +97,23 @@ class Site:
             timeout=WAIT_SECONDS,
             check=False,
         )
+
+    def _command_here(self, words: list[str]) -> "subprocess.CompletedProcess[str]":
+        code, out, err = 0, io.StringIO(), io.StringIO()
+        handler = signal.getsignal(signal.SIGTERM)
+        with (
+            mock.patch.dict(os.environ, self.environment, clear=True),
+            mock.patch.object(sys, "argv", ["stratopt_server", *words]),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            try:
+                server.main()
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else 1
+            finally:
+                signal.signal(signal.SIGTERM, handler)
+        return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
     def done(self, *words: object) -> Any:
         """Run a command that succeeds, and return its answer."""
@@ -90,8 +137,9 @@ class Site:
         return {name: sorted(rows, key=json.dumps) for name, rows in found.items()}
 
     def filled(self) -> "Site":
-        """Put rows into every table, of values that are easily changed on the way; return it."""
+        """Put rows into every table, of values that are easily changed on the way, and bars; return it."""
         SqlStorage.open(self.url).close()
+        ColumnStore(self.data_dir / "bars").save(BARS)
         with opened(self.url) as database, database.atomic():
             for table in tables_of(database):
                 kinds = {column.name: column for column in database.get_columns(table.name)}
@@ -100,15 +148,12 @@ class Site:
         return self
 
     def with_files(self) -> "Site":
-        """Put a set of bars and a key into its folder; return it."""
-        bars, key = self.data_dir / "bars" / ("ab" * 32), self.data_dir / "keys" / "signing.pem"
-        for folder in (bars, key.parent):
-            folder.mkdir(parents=True)
-        (bars / "close.npy").write_bytes(bytes(range(256)) * 9_000)
-        (bars / "time.npy").write_bytes(b"")
-        (bars.parent / ".draft-1").mkdir()
-        (bars.parent / ".draft-1" / "close.npy").write_bytes(b"not yet")
-        key.write_text("a key")
+        """Put a key into its folder, and bars that are not there yet; return it."""
+        bars, key = self.data_dir / "bars", self.data_dir / "keys" / "signing.pem"
+        (bars / ".draft-1").mkdir(parents=True)
+        (bars / ".draft-1" / "close.npy").write_bytes(b"not yet")
+        key.parent.mkdir()
+        key.write_text(KEY)
         return self
 
 
@@ -129,6 +174,8 @@ VALUES: dict[str, Callable[[int], Any]] = {
 def _value(column: Any, number: int) -> Any:
     if column.null and number == 0 and not column.primary_key and not column.name.endswith("id"):
         return None
+    if column.name == "content_hash":
+        return DIGEST
     kind = column.data_type.lower().replace("bytea", "blob")
     return next(make for begins, make in VALUES.items() if kind.startswith(begins))(number)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from backup_tools import Site, opened
+from package_samples import put_package
 from storage_postgres import schema_url
 
 from stratopt.v1 import job_pb2
@@ -91,7 +92,7 @@ async def test_backup_while_a_search_runs(sites: tuple[Site, Site], tmp_path: Pa
     assert told["jobs_pending_again"] == 1
     trials_then = len(second.rows()["trials"])
     assert 0 < trials_then < TRIALS
-    async with served(second) as client:
+    async with served(second, STRATOPT_REPORT_TEMPLATE="false") as client:
         assert await client.backtests.handle(backtest).report() == report
         assert (await client.approvals.signing_key()).public_key == key
         stored = await client.approvals.package(package)
@@ -120,6 +121,15 @@ def free_addresses() -> dict[str, str]:
         bound = [sockets.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in names]
         ports = [taken.getsockname()[1] for taken in bound]
     return {name: f"tcp://127.0.0.1:{port}" for name, port in zip(names, ports, strict=True)}
+
+
+LISTENING = {"STRATOPT_REPORT_TEMPLATE": "false", "STRATOPT_RELAY_HEARTBEAT_SECONDS": "0.2"}
+"""Settings of a server that only publishes."""
+
+
+async def put(site: Site) -> str:
+    """Have one more package go out from the site; return its id."""
+    return await asyncio.to_thread(put_package, site.url, site.data_dir)
 
 
 class Consumer:
@@ -165,7 +175,7 @@ class Consumer:
             return len(self.packages) >= len(packages)
 
         await eventually(there, within=20, because=f"{packages} come, {self.packages} came")
-        await asyncio.sleep(1.5)  # more than a heartbeat: nothing else comes
+        await asyncio.sleep(0.6)  # more than two heartbeats: nothing else comes
         assert self.packages == list(packages)
 
 
@@ -175,25 +185,24 @@ async def test_consumers_of_a_restored_server(tmp_path: Path) -> None:
     One was behind when the backup was made, one had heard more than it holds, one is new.
     """
     first, second = Site(tmp_path / "first"), Site(tmp_path / "second")
-    addresses = free_addresses()
+    addresses = free_addresses() | LISTENING
     off = {"STRATOPT_RELAY_BIND": ""}
     file = tmp_path / "b.zip"
     async with served(first, **addresses) as client:
         key = (await client.approvals.signing_key()).public_key
-        backtest = await backtested(client, tmp_path)
         behind, ahead, new = (
             Consumer(addresses, key, tmp_path / f"{name}.db") for name in ("behind", "ahead", "new")
         )
         async with behind.listening():
-            heard = await approved(client, backtest)
+            heard = await put(first)
             await behind.has(heard)
-        missed, revoked = await approved(client, backtest), await approved(client, backtest)
+        missed, revoked = await put(first), await put(first)
         await asyncio.sleep(1)
     async with served(first, **addresses | off) as client:
-        waiting = await approved(client, backtest)
+        waiting = await put(first)
         await asyncio.to_thread(first.done, "backup", file)
     async with served(first, **addresses) as client, ahead.listening():
-        lost = await approved(client, backtest)
+        lost = await put(first)
         await ahead.has(heard, missed, revoked, waiting, lost)
     old_epoch = ahead.epoch
 
@@ -205,12 +214,12 @@ async def test_consumers_of_a_restored_server(tmp_path: Path) -> None:
     async with served(second, **addresses) as client:
         await client.approvals.revoke(revoked, reason="after the restore", revoked_by="a test")
         async with ahead.listening():
-            fresh = await approved(client, backtest)
+            fresh = await put(second)
             await ahead.has(heard, missed, revoked, waiting, lost, fresh)
         async with behind.listening(), new.listening():
             await behind.has(heard, missed, waiting, fresh)
             await new.has(heard, missed, waiting, fresh)
-            newest = await approved(client, backtest)
+            newest = await put(second)
             await behind.has(heard, missed, waiting, fresh, newest)
         stored = await client.approvals.package(fresh)
         assert verify(document_of(stored), key)["seq"] == 1
@@ -227,19 +236,18 @@ async def test_consumers_of_a_restored_server(tmp_path: Path) -> None:
 async def test_consumer_that_listens_through_it(tmp_path: Path) -> None:
     """A consumer that is never stopped hears what waited in the backup, and goes on in the new epoch."""
     first, second = Site(tmp_path / "first"), Site(tmp_path / "second")
-    addresses = free_addresses()
+    addresses = free_addresses() | LISTENING
     async with served(first, **addresses | {"STRATOPT_RELAY_BIND": ""}) as client:
         key = (await client.approvals.signing_key()).public_key
-        backtest = await backtested(client, tmp_path)
-        waiting = await approved(client, backtest)
+        waiting = await put(first)
         await asyncio.to_thread(first.done, "backup", tmp_path / "b.zip")
     consumer = Consumer(addresses, key, tmp_path / "state.db")
     async with consumer.listening():
         async with served(first, **addresses) as client:
             await consumer.has(waiting)
-            lost = await approved(client, backtest)
+            lost = await put(first)
             await consumer.has(waiting, lost)
         await asyncio.to_thread(second.done, "restore", tmp_path / "b.zip")
         async with served(second, **addresses) as client:
-            fresh = await approved(client, backtest)
+            fresh = await put(second)
             await consumer.has(waiting, lost, fresh)

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from backup_tools import Site, opened
+from backup_tools import DIGEST, KEY, Site, opened
 from storage_postgres import schema_url
 
 from stratopt_server.storage.database import connect, migrate
@@ -46,6 +46,7 @@ def test_existing_file_is_kept(full: Site, file: Path) -> None:
     before = file.read_bytes()
     assert "replace it with --force" in full.refused("backup", file)
     assert file.read_bytes() == before
+    (full.data_dir / "keys" / "signing.pem").write_text("another key")
     full.done("backup", file, "--force")
     assert file.read_bytes() != before
 
@@ -137,7 +138,7 @@ def test_server_that_was_only_started(file: Path, tmp_path: Path) -> None:
     own = key.read_text()
     assert "another key" in fresh.refused("restore", file)
     fresh.done("restore", file, "--force")
-    assert key.read_text() == "a key"
+    assert key.read_text() == KEY
     assert [path.read_text() for path in key.parent.glob("signing.pem.replaced-*")] == [own]
     assert [row[0] for row in fresh.rows()["strategies"]] == [f"v{number}" for number in range(5)]
 
@@ -150,7 +151,7 @@ def test_server_that_was_only_started(file: Path, tmp_path: Path) -> None:
 
 def test_bars_that_differ(file: Path, empty: Site) -> None:
     """Bars that are there and are others are not overwritten, and nothing is restored."""
-    bars = empty.data_dir / "bars" / ("ab" * 32)
+    bars = empty.data_dir / "bars" / DIGEST
     bars.mkdir(parents=True)
     (bars / "close.npy").write_bytes(b"others")
     assert "holds other bars" in empty.refused("restore", file)

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ METRICS = {
     "stratopt_bars_total",
     "stratopt_cache_lookups_total",
     "stratopt_jobs",
+    "stratopt_last_look_timestamp_seconds",
     "stratopt_outbox_lag_seconds",
     "stratopt_outbox_waiting",
     "stratopt_part_up",
@@ -234,6 +236,53 @@ def test_password_must_be_given(services: dict[str, dict[str, Any]]) -> None:
     required = "${POSTGRES_PASSWORD:?set POSTGRES_PASSWORD in .env"
     assert services["postgres"]["environment"]["POSTGRES_PASSWORD"].startswith(required)
     assert required in services["server"]["environment"]["STRATOPT_DATABASE_URL"]
+
+
+def test_passwords_reach_no_container_of_ours(services: dict[str, dict[str, Any]]) -> None:
+    """`.env` has those of database and Grafana, so nobody gets it whole: each of ours has its own file."""
+    files = {name: service["env_file"] for name, service in services.items() if "env_file" in service}
+    assert files == {name: [{"path": f"{name}.env", "required": False}] for name in OURS}
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {".env", *(f"{name}.env" for name in OURS)} <= set(ignored)
+
+
+@pytest.mark.parametrize(("password", "code"), [("", 1), ("hunter2", 0)])
+def test_grafana_has_no_known_password(
+    services: dict[str, dict[str, Any]], tmp_path: Path, password: str, code: int
+) -> None:
+    """Without one it does not start, and says what to do; all else starts without one."""
+    grafana = services["grafana"]
+    given = with_defaults(grafana["environment"]["GF_SECURITY_ADMIN_PASSWORD"]) + password
+    *shell, script = grafana["entrypoint"]
+    script = script.replace("$$", "$").replace("/run.sh", str(tmp_path / "run.sh"))
+    (tmp_path / "run.sh").write_text("#!/bin/sh\n", encoding="utf-8")
+    (tmp_path / "run.sh").chmod(0o700)
+    environment = {"PATH": "/usr/bin:/bin", "GF_SECURITY_ADMIN_PASSWORD": given}
+    done = subprocess.run(
+        [*shell, script], env=environment, capture_output=True, text=True, check=False, timeout=10
+    )
+    assert (done.returncode, done.stderr) == (code, "set GRAFANA_PASSWORD in .env\n" if code else "")
+
+
+def test_image_has_what_settings_ask_for() -> None:
+    """No setting names a library that the image lacks; its command line is there too."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    lock = (ROOT / "requirements" / "image.txt").read_text(encoding="utf-8")
+    wanted = {
+        re.split(r"[\[=>]", requirement)[0]
+        for extra in ("advisor", "cli", "gateway", "postgres", "redis", "server", "tpe")
+        for requirement in extras[extra]
+    } - {"stratopt"}
+    assert wanted <= set(re.findall(r"^([a-z0-9-]+)(?:\[\w+\])?==", lock, re.MULTILINE))
+
+
+def test_image_has_one_name(services: dict[str, dict[str, Any]]) -> None:
+    """What the Dockerfile says to build is what compose.yaml starts."""
+    for name in OURS:
+        image = with_defaults(services[name]["image"])
+        assert f"`docker build -t {image} .`" in DOCKERFILE.read_text(encoding="utf-8").splitlines()[0]
 
 
 def settings_named() -> Iterator[tuple[str, str]]:

@@ -46,6 +46,8 @@ def test_health_names_every_part(http: httpx.Client) -> None:
     said = answer.json()
     assert said["status"] == "ok"
     words = {name: part["status"] for name, part in said["parts"].items()}
+    for name in ("sweep_template", "report_template"):
+        assert words.pop(name) in ("idle", "ok")
     assert words == {
         **dict.fromkeys(("gateway", "server", "database", "relay", "relay_requests"), "ok"),
         "cache": "idle",
@@ -349,6 +351,11 @@ def test_metrics_for_people_and_for_prometheus(http: httpx.Client, report_id: st
     assert "stratopt_up 1.0" in answer.text
     assert re.search(r'^stratopt_backtests\{status="succeeded"\} [0-9.]+$', answer.text, re.MULTILINE)
     assert 'route="/api/reports/{report_id}"' in answer.text
+    for verb in ("BREW", "WHEN"):
+        http.request(verb, "/health")
+    text = http.get("/metrics").text
+    assert 'method="other"' in text
+    assert "BREW" not in text
     assert report_id not in answer.text
 
 

@@ -10,7 +10,8 @@ from observing_samples import SYMBOL
 from stratopt_client.sync import SyncClient
 from support import ServerProcess
 
-sys.path.append(str(Path(__file__).parent.parent / "gateway"))
+TESTS = Path(__file__).parent.parent
+sys.path += [str(TESTS / folder) for folder in ("gateway", "domain")]
 
 
 @pytest.fixture(scope="session")

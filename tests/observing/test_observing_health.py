@@ -15,7 +15,7 @@ import httpx
 import pytest
 import zmq
 from gateway_process import GatewayProcess
-from observing_samples import RUN, SYMBOL
+from observing_samples import RUN, SEARCH, SYMBOL
 
 from stratopt_client import Client
 from stratopt_client.sync import SyncClient
@@ -209,7 +209,7 @@ async def test_dead_redis_degrades(
 ) -> None:
     """Without Redis the answer is 200, degraded, the cache named; calls and jobs go on."""
     url, process = redis
-    settings = {"STRATOPT_REDIS_URL": url, "STRATOPT_METRICS_LISTEN": "127.0.0.1:0"}
+    settings = {**BARE, "STRATOPT_REDIS_URL": url, "STRATOPT_METRICS_LISTEN": "127.0.0.1:0"}
     server = ServerProcess(tmp_path / "data", settings)
     gateway = GatewayProcess(server.address, tmp_path / "gateway.log")
     try:
@@ -224,7 +224,8 @@ async def test_dead_redis_degrades(
                 await eventually(lambda: says("ok"), within=10, because="everything is well")
                 process.kill()
                 process.wait()
-                await (await client.backtests.start(SYMBOL, **RUN)).result(timeout=60)
+                await (await client.optimizations.start(SYMBOL, **SEARCH)).result(timeout=60)
+                await (await client.backtests.start(SYMBOL, **RUN)).cancel()  # looked for in the cache
                 await eventually(lambda: says("degraded"), within=10, because="the cache was lost")
                 answer = http.get("/health")
                 assert answer.status_code == 200

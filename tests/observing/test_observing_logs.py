@@ -149,6 +149,17 @@ def test_an_id_cannot_forge_a_line() -> None:
     assert logs.known() == {}
 
 
+def test_a_caller_cannot_forge_a_field() -> None:
+    """In a line of text an id is one word, whatever a caller names itself."""
+    record = logging.LogRecord("a", logging.INFO, "", 0, "said", None, None)
+    with logs.bound(caller="me job_id=bt_other] [x"):
+        logs.add_ids(record)
+        written = logs.TextFormatter().format(record)
+        whole = json.loads(logs.JsonFormatter().format(record))
+    assert written.endswith(" [caller=me_job_id_bt_other___x]")
+    assert whole["caller"] == "me job_id=bt_other] [x"
+
+
 def test_gateway_setting_is_checked(tmp_path: Path) -> None:
     """A format that there is not is one line on standard error."""
     with pytest.raises(AssertionError, match="STRATOPT_GATEWAY_LOG_FORMAT"):

@@ -11,13 +11,14 @@ from typing import Any
 import httpx
 import pytest
 from observing_samples import RUN, SEARCH, SYMBOL
+from package_samples import put_package
 from prometheus_client.parser import text_string_to_metric_families
 
 from stratopt_client import Client, NotFound
 from stratopt_server.domain.parts import Part, PartStatus
 from stratopt_server.observing.meters import NoMeters, Sight
 from stratopt_server.observing.prometheus import PrometheusMeters
-from support import LAX, ServerProcess, eventually, write_bars
+from support import ServerProcess, eventually
 
 BARS = 2_000
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -32,6 +33,7 @@ TYPES = {
     "stratopt_outbox_waiting": "gauge",
     "stratopt_outbox_lag_seconds": "gauge",
     "stratopt_part_up": "gauge",
+    "stratopt_last_look_timestamp_seconds": "gauge",
 }
 """What docs/observability.md promises."""
 
@@ -149,17 +151,14 @@ async def test_parts_and_outbox(seen: ServerProcess) -> None:
 
 async def test_outbox_that_waits(tmp_path: Path) -> None:
     """A package that nobody publishes waits, longer and longer."""
-    settings = {"STRATOPT_METRICS_LISTEN": "127.0.0.1:0", "STRATOPT_RELAY_BIND": ""}
+    settings = {
+        "STRATOPT_METRICS_LISTEN": "127.0.0.1:0",
+        "STRATOPT_RELAY_BIND": "",
+        "STRATOPT_REPORT_TEMPLATE": "false",
+    }
     server = ServerProcess(tmp_path / "data", settings)
     try:
-        async with Client(server.address) as client:
-            path = write_bars(tmp_path / "bars.csv", count=3_000, regime_bars=100, regime_drift=0.001)
-            await client.market_data.import_file(path, symbol=SYMBOL)
-            params = {"fast_period": 5, "slow_period": 20, "signal_threshold": 0.0}
-            backtest = await client.backtests.start(SYMBOL, RUN["strategy_id"], params=params)
-            await backtest.result(timeout=60)
-            answer = await client.approvals.approve(RUN["strategy_id"], backtest.id, policy=LAX)
-            assert answer.decision.package_id, answer.decision.reason
+        put_package(f"sqlite:///{tmp_path / 'data' / 'stratopt.db'}", tmp_path / "data")
 
         async def lags() -> bool:
             samples = read(server)
@@ -231,6 +230,6 @@ def test_ready_line_and_log(seen: ServerProcess) -> None:
 
 def test_off_costs_nothing() -> None:
     """A server that shows nothing does not load the library."""
-    code = "import sys, stratopt_server.__main__; print('prometheus_client' in sys.modules)"
+    code = "import sys, stratopt_server.serving; print('prometheus_client' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.lower()) is False

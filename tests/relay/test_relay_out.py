@@ -18,8 +18,10 @@ from relay_market import ROUTES, Market, load_bars
 from relay_peers import Hearer, Speaker, asking, flat_b, two_frames
 
 from stratopt.v1 import event_pb2, system_service_pb2
+from stratopt_client import Client
 from stratopt_client.packages import document_of
 from stratopt_client.sync import SyncClient
+from stratopt_server.relay.sockets import Sockets
 from support import LAX, ServerProcess, eventually
 
 STRATEGY = "ma_cross_v1.0"
@@ -195,13 +197,58 @@ async def test_a_scanner_with_another_key_is_not_heard(
         impostor.socket.close()
 
 
+async def test_wildcard_addresses_are_told_by_name(tmp_path: Path) -> None:
+    """What is bound on every interface is told with the public host, one on loopback as it is."""
+    server = ServerProcess(
+        tmp_path / "data",
+        {
+            "STRATOPT_RELAY_BIND": "tcp://0.0.0.0:*",
+            "STRATOPT_RELAY_PUBLIC_HOST": "relay.example",
+            "STRATOPT_PUBLIC_WITHOUT_TLS": "true",
+            "STRATOPT_REPORT_TEMPLATE": "false",
+        },
+    )
+    try:
+        async with Client(server.address) as client:
+
+            async def told() -> bool:
+                info = await client.system.info()
+                return bool(info.relay_address and info.relay_requests_address)
+
+            await eventually(told, within=10, because="both sockets are bound")
+            info = await client.system.info()
+        assert info.relay_address.startswith("tcp://relay.example:")
+        assert info.relay_requests_address.startswith("tcp://127.0.0.1:")
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("bound", "told"),
+    [
+        ("tcp://*:5556", "tcp://host:5556"),
+        ("tcp://[::]:5556", "tcp://host:5556"),
+        ("tcp://10.0.0.0:5556", "tcp://10.0.0.0:5556"),
+        ("ipc:///run/relay", "ipc:///run/relay"),
+    ],
+)
+def test_what_is_told_of_an_address(bound: str, told: str) -> None:
+    """Only wildcards are replaced, and only where a host is set."""
+    limits = {"message_bytes_max": 1, "queue_messages_max": 1}
+    assert Sockets(None, **limits, public_host="host").told(bound) == told
+    assert Sockets(None, **limits).told(bound) == bound
+
+
 FAULTS = {
     "no key": ({"STRATOPT_RELAY_CURVE_DIR": "{empty}"}, "server.key_secret"),
     "no key of the scanner": (
         {"STRATOPT_RELAY_CURVE_DIR": "{keys}", "STRATOPT_SCANNER_CONNECT": "tcp://127.0.0.1:1"},
         "scanner.key",
     ),
-    "public requests": ({"STRATOPT_RELAY_REQUESTS_BIND": "tcp://0.0.0.0:5557"}, "loopback"),
+    "public requests": (
+        {"STRATOPT_RELAY_REQUESTS_BIND": "tcp://0.0.0.0:5557"},
+        "STRATOPT_PUBLIC_WITHOUT_TLS",
+    ),
     "no routes": ({"STRATOPT_ROUTES_FILE": "{empty}/none.yaml"}, "none.yaml"),
     "wrong routes": ({"STRATOPT_ROUTES_FILE": "{bad}"}, "routes[0].strategies[0].param_ranges"),
 }

@@ -1,10 +1,15 @@
 """Where settings come from, what outweighs what, and how a wrong one is told."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from asking import asked, faults, run, settings, toml
+from asking import asked, environment, faults, run, settings, toml
+
+from stratopt_gateway.settings import Settings as GatewaySettings
+from stratopt_server.settings import CONFIG_FILE, FOREIGN, Settings, variable_of
 
 
 def test_environment_outweighs_file_outweighs_default(tmp_path: Path) -> None:
@@ -136,3 +141,84 @@ def test_gateway_refuses_an_unknown_variable(tmp_path: Path) -> None:
     ended = run(tmp_path, given, command=("stratopt_gateway",))
     assert ended.returncode == 2
     assert ended.stderr == "STRATOPT_GATEWAY_LISEN is no setting: did you mean STRATOPT_GATEWAY_LISTEN?\n"
+
+
+@pytest.mark.parametrize("name", ["data_dir", "cache_dir", "policies_dir", "routes_file", "relay_curve_dir"])
+def test_path_that_is_nothing_is_not_set(tmp_path: Path, name: str) -> None:
+    """Set to nothing, its variable leaves the file's word, or the default: never the working directory."""
+    empty = {f"STRATOPT_{name.upper()}": ""}
+    assert settings(tmp_path, empty)[name] == settings(tmp_path)[name]
+    file = toml(tmp_path, f'{name} = "/srv/it"')
+    told = settings(tmp_path, {**empty, "STRATOPT_CONFIG_FILE": str(file)})[name]
+    assert (told["value"], told["source"]) == ("/srv/it", f"file {file}")
+    toml(tmp_path, f'{name} = ""')
+    assert faults(tmp_path, {"STRATOPT_CONFIG_FILE": str(file)}) == [
+        f"{file}: {name}: must be a path, not nothing"
+    ]
+
+
+def test_other_settings_may_be_nothing(tmp_path: Path) -> None:
+    """For those it is a value: it switches off what the default has on."""
+    told = settings(tmp_path, {"STRATOPT_RELAY_BIND": "", "STRATOPT_RELAY_REQUESTS_BIND": ""})
+    assert (told["relay_bind"]["value"], told["relay_requests_bind"]["value"]) == ("", "")
+    assert told["relay_bind"]["source"] == "environment STRATOPT_RELAY_BIND"
+
+
+def test_boolean_is_no_number(tmp_path: Path) -> None:
+    """No fee would be an expensive thing to believe; a boolean is one still where one is wanted."""
+    file = toml(
+        tmp_path,
+        "trials_max = true",
+        "default_taker_fee = false",
+        "lease_seconds = true",
+        "calls_per_second_max = false",
+        "report_template = false",
+    )
+    assert faults(tmp_path, {"STRATOPT_CONFIG_FILE": str(file)}) == [
+        f"{file}: calls_per_second_max: must be a number, not false",
+        f"{file}: default_taker_fee: must be a number, not false",
+        f"{file}: lease_seconds: must be a number, not true",
+        f"{file}: trials_max: must be a number, not true",
+    ]
+
+
+def test_gateway_refuses_a_misspelt_prefix(tmp_path: Path) -> None:
+    """What is nearly its own name is meant for it."""
+    ended = run(tmp_path, {"STRATOPT_GATEWY_LISTEN": "127.0.0.1:0"}, command=("stratopt_gateway",))
+    assert ended.returncode == 2
+    assert ended.stderr == "STRATOPT_GATEWY_LISTEN is no setting: did you mean STRATOPT_GATEWAY_LISTEN?\n"
+
+
+def test_gateway_lets_settings_of_the_server_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of them is so near to one of its own; nor is a variable of the command line."""
+    for name in (*(variable_of(name) for name in Settings.model_fields), CONFIG_FILE, *FOREIGN):
+        monkeypatch.setenv(name, "1")
+    GatewaySettings()
+
+
+def test_gateway_refuses_a_level_that_is_none(tmp_path: Path) -> None:
+    """On one line."""
+    ended = run(tmp_path, {"STRATOPT_GATEWAY_LOG_LEVEL": "LOUD"}, command=("stratopt_gateway",))
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("STRATOPT_GATEWAY_LOG_LEVEL: ")
+
+
+def test_light_commands_load_no_server(tmp_path: Path) -> None:
+    """A health check runs every few seconds: it loads neither storage nor sockets nor pandas."""
+    code = (
+        "import sys; from stratopt_server.__main__ import main\n"
+        "sys.argv = ['stratopt_server', *sys.argv[1:]]\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'pandas', 'peewee', 'stratopt_server.app', 'zmq'} & set(sys.modules)))"
+    )
+    for words in (("health", "127.0.0.1:1"), ("config", "show")):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words],
+            env=environment(tmp_path, None),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.splitlines()[-1] == "[]"

@@ -118,12 +118,9 @@ class LedgerContract:
         """After any links no two codes that were of one lineage have come apart."""
 
         def alike() -> set[tuple[str, str]]:
+            counts = {code: ledger.count(of_code(code)) for code in "abcd"}
             pairs = [(one, other) for one in "abcd" for other in "abcd"]
-            return {
-                (one, other)
-                for one, other in pairs
-                if ledger.count(of_code(one)) == ledger.count(of_code(other)) > 0
-            }
+            return {(one, other) for one, other in pairs if counts[one] == counts[other] > 0}
 
         with suppress(KeyError), storage.transaction():  # each example begins anew
             for one, other in links:

@@ -60,6 +60,8 @@ def _without_server(error: Exception) -> Health:
         relay_requests=unknown,
         scanner=unknown,
         review=unknown,
+        sweep_template=unknown,
+        report_template=unknown,
     )
     return Health(status="ill", detail=f"server: {said}", version=None, parts=parts)
 
@@ -78,6 +80,8 @@ def _with_server(info: GetServerInfoResponse) -> Health:
         relay_requests=_part(known, "relay_requests"),
         scanner=_part(known, "scanner"),
         review=_part(known, "review"),
+        sweep_template=_part(known, "sweep_template"),
+        report_template=_part(known, "report_template"),
     )
     ill = [f"{name}: {part.detail}" for name, part in parts if part.status == "ill"]
     return Health(status=HEALTH[info.health], detail="; ".join(ill), version=info.version, parts=parts)

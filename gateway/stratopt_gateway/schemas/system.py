@@ -27,6 +27,8 @@ class Parts(BaseModel):
     relay_requests: Part
     scanner: Part
     review: Part
+    sweep_template: Part = Field(description="The process that forks those of searches and backtests.")
+    report_template: Part = Field(description="The process that forks those that write reports.")
 
 
 class Health(BaseModel):

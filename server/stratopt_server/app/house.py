@@ -20,6 +20,7 @@ from stratopt_server.engine.names import KERNEL_NAMES
 from stratopt_server.jobs.launcher import ProcessLauncher
 from stratopt_server.jobs.supervisor import Templates
 from stratopt_server.market.columns import ColumnStore
+from stratopt_server.presence import serving
 from stratopt_server.relay.publisher import OUTBOX
 from stratopt_server.relay.routes_file import read_plan
 from stratopt_server.settings import Settings
@@ -76,8 +77,15 @@ class App:
 @asynccontextmanager
 async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[App]:
     """Serve for the time of the block, then drain."""
-    thread = StorageThread()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with serving(settings.data_dir):
+        async with _running(settings, clock) as app:
+            yield app
+
+
+@asynccontextmanager
+async def _running(settings: Settings, clock: Clock | None) -> AsyncIterator[App]:
+    thread = StorageThread()
     storage = await thread.run(SqlStorage.open, settings.database)
     clock = clock or SystemClock()
     newest = await thread.run(storage.packages.last_place, now=clock.now())

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -11,7 +12,7 @@ from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.jobs import Job, JobStatus
 from stratopt_server.domain.ports import Storage
 from stratopt_server.domain.runs import BacktestSpec
-from stratopt_server.observing.meters import Meters, NoMeters, Sight
+from stratopt_server.observing.meters import LOOK_SECONDS, Meters, NoMeters, Sight
 from stratopt_server.settings import Settings
 from stratopt_server.transport.server import AddressInUse, check_loopback
 from stratopt_server.usecases.going_on import going_on
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from stratopt_server.observing.prometheus import MetricsServer
 
 log = logging.getLogger(__name__)
-
-LOOK_SECONDS = 5.0
-"""Pause between two looks into the database."""
 
 
 class Lookout:
@@ -135,4 +133,5 @@ class Lookout:
             jobs=self._storage.jobs.tally(),
             outbox_waiting=packages.count_unpublished(),
             outbox_lag_seconds=max(lag, 0.0),
+            looked_at=time.time(),
         )

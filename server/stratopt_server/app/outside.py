@@ -85,6 +85,7 @@ class Outside:
             message_bytes_max=settings.relay_message_bytes_max,
             queue_messages_max=settings.relay_queue_messages_max,
             public=settings.public_without_tls,
+            public_host=settings.relay_public_host,
         )
         publisher = Publisher(
             sockets,

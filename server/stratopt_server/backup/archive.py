@@ -8,6 +8,7 @@ manifest.json             its SHA-256 is the comment of the zip
 
 import hashlib
 import json
+import lzma
 import os
 import re
 import secrets
@@ -30,7 +31,11 @@ OWNER_ONLY = 0o600
 CHUNK_BYTES = 1 << 20
 COMPRESSION = 3
 """Of 9: rows become a tenth; more takes long for little."""
-BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+MANIFEST_BYTES_MAX = 16_000_000
+LINE_BYTES_MAX = 1 << 29
+"""Of one row. It is held in memory, whoever wrote it."""
+METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError)
 """What zipfile raises of a file that is damaged."""
 
 
@@ -81,7 +86,29 @@ class Manifest:
             )
         tables = {name: TableShape(**shape) for name, shape in told.pop("tables").items()}
         members = {name: Member(**member) for name, member in told.pop("members").items()}
-        return cls(**told, tables=tables, members=members)
+        manifest = cls(**told, tables=tables, members=members)
+        manifest.check_types()
+        return manifest
+
+    def check_types(self) -> None:
+        """Raise UnusableBackup if a value is of another type than a backup has there."""
+        texts = [self.stratopt, self.created_at, self.database]
+        numbers: list[object] = [self.format]
+        lists: list[object] = [self.migrations]
+        for shape in self.tables.values():
+            numbers.append(shape.rows)
+            lists.append(shape.columns)
+        for member in self.members.values():
+            texts.append(member.sha256)
+            numbers.append(member.bytes)
+        for found in lists:
+            if not isinstance(found, list):
+                raise UnusableBackup("its manifest is none")
+            texts += found
+        if not all(type(number) is int for number in numbers):
+            raise UnusableBackup("its manifest is none")
+        if not all(isinstance(text, str) for text in texts):
+            raise UnusableBackup("its manifest is none")
 
 
 class Writer:
@@ -150,10 +177,20 @@ class Reader:
         self.manifest = manifest
 
     def rows(self, table: str) -> Iterator[list[Any]]:
-        """Yield the rows of a table."""
+        """Yield the rows of a table; raises UnusableBackup if one is none."""
         with self._archive.open(f"tables/{table}.ndjson") as file:
-            for line in file:
-                yield json.loads(line)
+            while line := file.readline(LINE_BYTES_MAX + 1):
+                if len(line) > LINE_BYTES_MAX:
+                    raise UnusableBackup(f"{table} in the backup has a row of too many bytes: use another")
+                try:
+                    row = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise UnusableBackup(
+                        f"{table} in the backup has a row that is no JSON: use another"
+                    ) from error
+                if not isinstance(row, list):
+                    raise UnusableBackup(f"{table} in the backup has a row that is no list: use another")
+                yield row
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """Yield a member piece by piece."""
@@ -166,6 +203,11 @@ class Reader:
         names = [name for name in self._archive.namelist() if name != MANIFEST]
         if sorted(names) != sorted(manifest.members):
             raise UnusableBackup("it does not hold what its manifest names")
+        for info in self._archive.infolist():
+            if info.compress_type not in METHODS:
+                raise UnusableBackup(f"{info.filename} in it is compressed as no backup is")
+            if info.filename != MANIFEST and info.file_size != manifest.members[info.filename].bytes:
+                raise UnusableBackup(f"{info.filename} in it is not what its manifest says")
         if not all(any(form.fullmatch(name) for form in MEMBERS) for name in names):
             raise UnusableBackup("it holds what no backup has")
         for name, member in manifest.members.items():
@@ -188,12 +230,15 @@ def opened(path: Path) -> Iterator[Reader]:
     with path.open("rb") as file:
         try:
             archive = zipfile.ZipFile(file)
-            text = archive.read(MANIFEST)
+            if archive.getinfo(MANIFEST).file_size > MANIFEST_BYTES_MAX:
+                raise UnusableBackup("its manifest is too large")
+            with archive.open(MANIFEST) as member:
+                text = member.read(MANIFEST_BYTES_MAX + 1)
             if hashlib.sha256(text).hexdigest().encode() != archive.comment:
                 raise UnusableBackup("its manifest is not what was written")
             reader = Reader(archive, Manifest.from_json(text))
             reader.check()
-        except (*BROKEN, KeyError, TypeError, ValueError) as error:
+        except (*BROKEN, AttributeError, LookupError, TypeError, ValueError) as error:
             if isinstance(error, UnusableBackup) and "newer" in str(error):
                 raise
             raise UnusableBackup(f"{path} is no backup, or a damaged one ({error}): use another") from error

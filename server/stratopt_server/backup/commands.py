@@ -16,6 +16,7 @@ from stratopt_server.domain.errors import StratoptError
 from stratopt_server.settings_reading import read_settings
 from stratopt_server.strategies.catalog import BUILTINS
 
+ALLOW = "--allow-missing-bars"
 Done = TypeVar("Done", Made, Restored)
 
 
@@ -24,6 +25,7 @@ def add_backup(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser("backup", help="write everything into one file, while servers run")
     parser.add_argument("file", metavar="FILE", type=Path)
     parser.add_argument("--force", action="store_true", help="replace the file if it is there")
+    parser.add_argument(ALLOW, action="store_true", help="go on if bars of a dataset are missing or damaged")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=_backup)
 
@@ -33,13 +35,22 @@ def add_restore(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser = commands.add_parser("restore", help="fill an empty database from a backup")
     parser.add_argument("file", metavar="FILE", type=Path)
     parser.add_argument("--force", action="store_true", help="move another signing key away, if one is there")
+    parser.add_argument(ALLOW, action="store_true", help="leave out bars that are damaged in the file")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=_restore)
 
 
 def _backup(arguments: argparse.Namespace) -> None:
     settings = read_settings()
-    made = _done(lambda: make_backup(settings, arguments.file, force=arguments.force, progress=_say))
+    made = _done(
+        lambda: make_backup(
+            settings,
+            arguments.file,
+            force=arguments.force,
+            progress=_say,
+            allow_missing_bars=arguments.allow_missing_bars,
+        )
+    )
     told = f"{made.file}: {made.rows:,} rows, {made.bars:,} sets of bars, {made.bytes / MB:,.1f} MB"
     warning = "it holds the signing key: keep it as secret" if made.has_key else "there is no signing key yet"
     _answer(arguments, made, f"{told}\n{warning}")
@@ -48,10 +59,21 @@ def _backup(arguments: argparse.Namespace) -> None:
 def _restore(arguments: argparse.Namespace) -> None:
     settings, seeds = read_settings(), {builtin.id for builtin in BUILTINS}
     restored = _done(
-        lambda: restore_backup(settings, arguments.file, seeds=seeds, force=arguments.force, progress=_say)
+        lambda: restore_backup(
+            settings,
+            arguments.file,
+            seeds=seeds,
+            force=arguments.force,
+            progress=_say,
+            allow_missing_bars=arguments.allow_missing_bars,
+        )
     )
     told = f"{restored.rows:,} rows as of {restored.created_at}; the new epoch is {restored.epoch}"
-    _answer(arguments, restored, f"{told}\n{restored.jobs_pending_again:,} jobs go on when a server starts")
+    then = (
+        f"{restored.jobs_pending_again:,} jobs go on when a server starts; "
+        f"{restored.pipelines_failed:,} pipelines had not ended, and have failed"
+    )
+    _answer(arguments, restored, f"{told}\n{then}")
 
 
 def _done(work: Callable[[], Done]) -> Done:

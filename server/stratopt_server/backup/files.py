@@ -1,28 +1,55 @@
 """The files of a backup: bars, which lie under the hash of their content, and the signing key."""
 
 import os
+import re
 import secrets
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from stratopt_server.backup.archive import BARS, KEY, OWNER_ONLY, Reader, UnusableBackup, pieces, sync_folder
+from stratopt_server.decisions.signing import SigningKey, UnusableKey
+from stratopt_server.domain.errors import Unavailable
+from stratopt_server.market.columns import ColumnStore, content_hash
 from stratopt_server.settings import Settings
 
+DIGEST = re.compile(r"[0-9a-f]{64}")
+KEY_BYTES_MAX = 1 << 16
 DRAFT_PREFIX = ".draft-"
 """As the store of bars calls what is being written; it removes those that were left behind."""
 
 
-def found_files(settings: Settings) -> Iterator[tuple[str, Path]]:
-    """Yield the name in a backup, and the path, of every file that belongs into one."""
+def found_files(settings: Settings, *, without: Collection[str]) -> Iterator[tuple[str, Path]]:
+    """Yield the name in a backup, and the path, of every file that belongs into one.
+
+    `without` names sets of bars to leave out.
+    """
     for path in sorted(settings.bars_dir.glob("*/*.npy")):
         name = f"bars/{path.parent.name}/{path.name}"
-        if BARS.fullmatch(name):
+        if BARS.fullmatch(name) and path.parent.name not in without:
             yield name, path
     if settings.signing_key_path.is_file():
         yield KEY, settings.signing_key_path
+
+
+def found_sets(settings: Settings) -> list[str]:
+    """Name the sets of bars that there are."""
+    return sorted(path.name for path in settings.bars_dir.glob("*") if DIGEST.fullmatch(path.name))
+
+
+def are_sound(folder: Path, digest: str) -> bool:
+    """Tell whether the bars of that hash are in the folder, and are what it says."""
+    if not DIGEST.fullmatch(digest):
+        return False
+    try:
+        return content_hash(ColumnStore(folder).open(digest)) == digest
+    except Unavailable as error:
+        if error.reason == "BARS_UNREADABLE":
+            raise
+        return False
 
 
 def read_file(path: Path) -> Iterator[bytes]:
@@ -34,10 +61,13 @@ def read_file(path: Path) -> Iterator[bytes]:
 class Placing:
     """Puts the files of a backup where the settings want them; what is there already stays."""
 
-    def __init__(self, reader: Reader, settings: Settings, *, force: bool) -> None:
+    def __init__(self, reader: Reader, settings: Settings, *, force: bool, allow_missing_bars: bool) -> None:
         self._reader = reader
         self._settings = settings
         self._force = force
+        self._allow_missing_bars = allow_missing_bars
+        self._undo: list[Callable[[], object]] = []
+        """What puts the key back that was there, last step last."""
         self._sets: dict[str, list[str]] = defaultdict(list)
         for name in reader.manifest.members:
             if found := BARS.fullmatch(name):
@@ -53,23 +83,54 @@ class Placing:
                     "damaged: move the folder away"
                 )
         key = self._settings.signing_key_path
+        if self._has_key:
+            self._check_key()
         if self._has_key and key.exists() and not self._is_there(KEY, key) and not self._force:
             raise UnusableBackup(
                 f"{key} is another key than the one of the backup, which consumers believe: move it away, "
                 "or let --force do that"
             )
 
-    def place(self) -> int:
-        """Write what is not there yet, each set of bars whole or not at all; return how many sets are new."""
+    def place_bars(self, progress: Callable[[str], None]) -> int:
+        """Write those that are not there yet, each set whole or not at all; return how many sets are new."""
         new = 0
+        folder = self._settings.bars_dir
         for digest, names in self._sets.items():
-            if not (self._settings.bars_dir / digest).exists():
-                self._place_bars(digest, names)
-                new += 1
+            is_there = (folder / digest).exists()
+            if are_sound(folder, digest) if is_there else self._place_bars(digest, names):
+                new += not is_there
+            elif self._allow_missing_bars:
+                progress(f"the bars {digest} are not what their hash says: they are left out")
+            else:
+                raise UnusableBackup(
+                    f"nothing was restored: the bars {digest} in the backup are not what their hash says: "
+                    "use another, or leave them out with --allow-missing-bars"
+                )
+        return new
+
+    def place_key(self) -> None:
+        """Put the key into its place, unless it is there; the one that is there keeps another name."""
         key = self._settings.signing_key_path
         if self._has_key and not (key.exists() and self._is_there(KEY, key)):
             self._place_key(key)
-        return new
+
+    @contextmanager
+    def key_kept(self) -> Iterator[None]:
+        """Put back the key that was there if the block fails."""
+        try:
+            yield
+        except BaseException:
+            while self._undo:
+                self._undo.pop()()
+            raise
+
+    def _check_key(self) -> None:
+        if self._reader.manifest.members[KEY].bytes > KEY_BYTES_MAX:
+            raise UnusableBackup("the signing key in the backup is none: use another")
+        try:
+            SigningKey.of(b"".join(self._reader.chunks(KEY)), KEY)
+        except UnusableKey as error:
+            raise UnusableBackup("the signing key in the backup is none: use another") from error
 
     @property
     def _has_key(self) -> bool:
@@ -85,19 +146,24 @@ class Placing:
         chunks = zip(read_file(path), self._reader.chunks(name), strict=True)
         return all(ours == theirs for ours, theirs in chunks)
 
-    def _place_bars(self, digest: str, names: list[str]) -> None:
+    def _place_bars(self, digest: str, names: list[str]) -> bool:
+        """Write a draft and give it its name, unless it is not what that says."""
         folder = self._settings.bars_dir
         folder.mkdir(parents=True, exist_ok=True)
         draft = folder / f"{DRAFT_PREFIX}{secrets.token_hex(16)}"
-        draft.mkdir()
+        whole = draft / digest
+        whole.mkdir(parents=True)
         try:
             for name in names:
-                self._write(name, draft / Path(name).name, 0o666)
-            sync_folder(draft)
-            draft.rename(folder / digest)
+                self._write(name, whole / Path(name).name, 0o666)
+            sync_folder(whole)
+            if not are_sound(draft, digest):
+                return False
+            whole.rename(folder / digest)
             sync_folder(folder)
         finally:
-            shutil.rmtree(draft, ignore_errors=True)  # gone already, unless something failed
+            shutil.rmtree(draft, ignore_errors=True)
+        return True
 
     def _place_key(self, path: Path) -> None:
         """Write the key for its owner only; the one that is there keeps another name."""
@@ -106,8 +172,11 @@ class Placing:
         try:
             self._write(KEY, draft, OWNER_ONLY)
             if path.exists():
-                path.rename(path.with_name(f"{path.name}.replaced-{time.time_ns()}"))
+                older = path.with_name(f"{path.name}.replaced-{time.time_ns()}")
+                path.rename(older)
+                self._undo.append(lambda: older.rename(path))
             draft.rename(path)
+            self._undo.append(lambda: path.unlink(missing_ok=True))
             sync_folder(path.parent)
         finally:
             draft.unlink(missing_ok=True)

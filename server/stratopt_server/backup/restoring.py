@@ -1,16 +1,25 @@
 """Restoring a backup into an empty database."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from stratopt_server.backup.archive import Reader, UnusableBackup, opened
 from stratopt_server.backup.files import Placing
+from stratopt_server.presence import alone
 from stratopt_server.settings import Settings
 from stratopt_server.storage.database import applied_migrations, connect, migrations, refuse_newer
 from stratopt_server.storage.dialect import Database
-from stratopt_server.storage.refilling import OF_SERVERS, begin_anew, clear, tables_in_use
+from stratopt_server.storage.refilling import (
+    OF_SERVERS,
+    SENSELESS,
+    begin_anew,
+    clear,
+    has_server,
+    tables_in_use,
+)
 from stratopt_server.storage.tables import RowRefused, tables_of, write_rows
 
 Progress = Callable[[str], None]
@@ -29,35 +38,43 @@ class Restored:
     """The new one: places of packages begin anew in it."""
     jobs_pending_again: int
     """Jobs that ran when the backup was made."""
+    pipelines_failed: int
+    """Pipelines that had not ended then."""
 
 
 def restore_backup(
-    settings: Settings, path: Path, *, seeds: Collection[str], force: bool, progress: Progress
+    settings: Settings,
+    path: Path,
+    *,
+    seeds: Collection[str],
+    force: bool,
+    progress: Progress,
+    allow_missing_bars: bool = False,
 ) -> Restored:
     """Fill the database of the settings; raises UnusableBackup, DatabaseUnusable, Unavailable or OSError.
 
-    The backup is read to its end before anything is stored. Files come first, under the names that rows
-    give them; then all rows in one transaction. `seeds` are the strategies that every server has.
+    The backup is read to its end before anything is stored. Bars come first, under the names that rows
+    give them; then all rows in one transaction, with the key. `seeds` are the strategies that every server
+    has. `allow_missing_bars` leaves out bars that are not what their hash says. Raises Occupied if a server
+    runs.
     """
     with opened(path) as reader:
         manifest = reader.manifest
         _refuse_newer_backup(manifest.migrations)
-        placing = Placing(reader, settings, force=force)
+        placing = Placing(reader, settings, force=force, allow_missing_bars=allow_missing_bars)
         placing.check()
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        database = connect(settings.database)
-        try:
-            _refuse_rows(database, seeds)
-            bars = placing.place()
+        with alone(settings.data_dir), _connected(settings.database) as database:
+            _refuse_use(database, seeds)
+            bars = placing.place_bars(progress)
             progress(f"bars: {bars:,} sets")
-            with database.atomic():
+            with placing.key_kept(), database.atomic(), _sense_made():
                 database.be_alone()
-                _refuse_rows(database, seeds)
+                _refuse_use(database, seeds)
                 clear(database, manifest.migrations)
                 rows = _fill(database, reader, progress)
-                epoch, jobs = begin_anew(database, datetime.now(UTC))
-        finally:
-            database.leave()
+                epoch, jobs, pipelines = begin_anew(database, datetime.now(UTC))
+                placing.place_key()
     return Restored(
         file=str(path),
         created_at=manifest.created_at,
@@ -65,20 +82,51 @@ def restore_backup(
         bars=bars,
         epoch=epoch,
         jobs_pending_again=jobs,
+        pipelines_failed=pipelines,
     )
 
 
+@contextmanager
+def _connected(url: str) -> Iterator[Database]:
+    database = connect(url)
+    try:
+        yield database
+    finally:
+        database.leave()
+
+
+@contextmanager
+def _sense_made() -> Iterator[None]:
+    """Tell in one line of rows that no server wrote."""
+    try:
+        yield
+    except UnusableBackup:
+        raise
+    except SENSELESS as error:
+        told = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UnusableBackup(
+            f"nothing was restored: the backup holds what no server wrote ({told}): use another"
+        ) from error
+
+
 def _refuse_newer_backup(applied: Collection[str]) -> None:
-    newer = sorted(set(applied) - {name for name, _ in migrations()})
+    known = [name for name, _ in migrations()]
+    newer = sorted(set(applied) - set(known))
     if newer:
         raise UnusableBackup(
             "the backup is of a newer version of stratopt than this one, which does not know "
             f"{', '.join(newer)}: restore it with that"
         )
+    if not applied or sorted(applied) != known[: len(applied)]:
+        raise UnusableBackup("the backup lacks migrations between those it names: use another")
 
 
-def _refuse_rows(database: Database, seeds: Collection[str]) -> None:
+def _refuse_use(database: Database, seeds: Collection[str]) -> None:
     refuse_newer(applied_migrations(database), [name for name, _ in migrations()])
+    if has_server(database):
+        raise UnusableBackup(
+            "a server runs on this database: stop it first; the lease of one that was killed lapses by itself"
+        )
     used = tables_in_use(database, seeds)
     if used:
         raise UnusableBackup(

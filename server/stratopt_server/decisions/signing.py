@@ -35,12 +35,17 @@ class SigningKey:
         if not path.exists():
             _write_new(path, Ed25519PrivateKey.generate())
         path.chmod(OWNER_ONLY)
+        return cls.of(path.read_bytes(), path)
+
+    @classmethod
+    def of(cls, pem: bytes, name: object) -> "SigningKey":
+        """Read the key of a file of that name; raises UnusableKey."""
         try:
-            key = load_pem_private_key(path.read_bytes(), password=None)
-        except ValueError as error:
-            raise UnusableKey(f"{path} cannot be read as a key: restore it, or move it away") from error
+            key = load_pem_private_key(pem, password=None)
+        except (TypeError, ValueError) as error:  # TypeError: it is encrypted
+            raise UnusableKey(f"{name} cannot be read as a key: restore it, or move it away") from error
         if not isinstance(key, Ed25519PrivateKey):
-            raise UnusableKey(f"{path} holds another kind of key than Ed25519: move it away")
+            raise UnusableKey(f"{name} holds another kind of key than Ed25519: move it away")
         return cls(key)
 
     @property

@@ -103,6 +103,7 @@ class Template:
         self._ready = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._loading_since = float("inf")
+        self._was_lost = False
         self._loads_seconds = loads_seconds + (0 if self._cache_dir.exists() else COMPILING_SECONDS)
         self._on_ready = on_ready
 
@@ -137,6 +138,7 @@ class Template:
         """Begin to keep a template process running."""
         if self._keeper is None:
             self._loading_since = time.monotonic()
+            self._was_lost = False
             # It outlives whoever needed it first: what it logs is not about them.
             self._keeper = asyncio.create_task(
                 self._keep(), name=f"template {self.name}", context=contextvars.Context()
@@ -190,6 +192,7 @@ class Template:
             except OSError:
                 log.exception("template %s could not be started", self.name)
             finally:
+                self._was_lost = True
                 self._lose_workers()
             if asyncio.get_running_loop().time() - began > RESTART_SECONDS_MAX:
                 pause = 1.0
@@ -242,6 +245,7 @@ class Template:
         match message:
             case Ready(speeds=speeds):
                 self._ready.set()
+                self._was_lost = False
                 self._on_ready(speeds)
             case Exited(run=run, code=code, signal=number):
                 worker = self._workers.pop(run, None)
@@ -265,13 +269,18 @@ class Template:
         self._process = None
 
     def part(self) -> Part:
-        """How the template is."""
+        """How the template is: ill once it was lost, or loads for too long, until it is ready again."""
         name = f"{self.name}_template"
         if self._keeper is None:
             return Part(name, PartStatus.IDLE, "started when it is needed")
-        if not self.is_ready:
-            return Part(name, PartStatus.IDLE, "loading")
-        return Part(name, PartStatus.OK)
+        if self.is_ready:
+            return Part(name, PartStatus.OK)
+        loading = time.monotonic() - self._loading_since
+        if self._was_lost:
+            return Part(name, PartStatus.ILL, "starting again: it ended unexpectedly")
+        if loading > READY_SECONDS_MAX:
+            return Part(name, PartStatus.ILL, f"loading for {loading:.0f} s")
+        return Part(name, PartStatus.IDLE, "loading")
 
 
 class Templates:

@@ -6,6 +6,11 @@ from typing import Protocol
 
 from stratopt_server.domain.parts import Part
 
+LOOK_SECONDS = 5.0
+"""Pause between two looks into the database."""
+STALE_SECONDS = 3 * LOOK_SECONDS
+"""When nothing could be looked up for so long, the database hangs, whatever it said last."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
@@ -17,6 +22,8 @@ class Sight:
     outbox_lag_seconds: float = 0.0
     """Age of the oldest package that is not yet handed to the socket; 0 if none waits."""
     parts: tuple[Part, ...] = ()
+    looked_at: float | None = None
+    """When all of it was last looked up, in seconds since 1970; None until it was."""
 
 
 class Meters(Protocol):

@@ -1,6 +1,7 @@
 """The meters as Prometheus reads them, from an HTTP thread of its own; docs/observability.md lists them."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from threading import Thread
 from wsgiref.simple_server import WSGIServer
 
@@ -17,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from stratopt_server.domain.jobs import JobKind, JobStatus
 from stratopt_server.domain.parts import PartStatus
-from stratopt_server.observing.meters import Sight
+from stratopt_server.observing.meters import STALE_SECONDS, Sight
 
 RPC_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
 WAIT_SECONDS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0)
@@ -27,12 +28,12 @@ LOOKUPS = ("hit", "miss", "error")
 class PrometheusMeters:
     """Counts in a registry of its own; what is counted stands in memory, so a scrape waits for nobody."""
 
-    def __init__(self, lookups: Mapping[str, int]) -> None:
+    def __init__(self, lookups: Mapping[str, int], *, now: Callable[[], float] = time.time) -> None:
         """`lookups` are those in the cache by what came of them, and are read at each scrape."""
         disable_created_metrics()  # type: ignore[no-untyped-call]  # nobody reads them
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        self._seen = _Seen(lookups)
+        self._seen = _Seen(lookups, now)
         registry.register(self._seen)
         self._rpcs = Counter(
             "stratopt_rpcs", "Calls that have ended, by code.", ("method", "code"), registry=registry
@@ -79,8 +80,10 @@ class PrometheusMeters:
 class _Seen(Collector):
     """What was last looked up, and the lookups in the cache."""
 
-    def __init__(self, lookups: Mapping[str, int]) -> None:
+    def __init__(self, lookups: Mapping[str, int], now: Callable[[], float]) -> None:
         self._lookups = lookups
+        self._now = now
+        self._began = now()
         self.sight = Sight()
 
     def collect(self) -> Iterator[Metric]:
@@ -108,9 +111,18 @@ class _Seen(Collector):
             "Age of the oldest of them; 0 if there is none.",
             value=sight.outbox_lag_seconds,
         )
+        yield GaugeMetricFamily(
+            "stratopt_last_look_timestamp_seconds",
+            "When parts, jobs and packages were last looked up; 0 until they were.",
+            value=sight.looked_at or 0.0,
+        )
+        up = {part.name: 0.0 if part.status is PartStatus.ILL else 1.0 for part in sight.parts}
+        last = self._began if sight.looked_at is None else sight.looked_at
+        if self._now() - last > STALE_SECONDS:
+            up["database"] = 0.0
         parts = GaugeMetricFamily("stratopt_part_up", "0 if the part is ill.", labels=["part"])
-        for part in sight.parts:
-            parts.add_metric([part.name], 0.0 if part.status is PartStatus.ILL else 1.0)
+        for name, value in up.items():
+            parts.add_metric([name], value)
         yield parts
 
 

@@ -59,15 +59,16 @@ class Answerer:
         self._running: set[asyncio.Task[None]] = set()
         self.life = Life("relay_requests", self._serve, where=bind)
         self.address: str | None = None
-        """Address the socket is bound to; None while there is none."""
+        """Address that others are told; None while no socket is bound."""
         self.counts: Counter[str] = Counter()
         """Answers, by status."""
 
     async def _serve(self) -> None:
         with self._sockets.bound(zmq.ROUTER, self._bind) as socket:
-            self.address = socket.getsockopt_string(zmq.LAST_ENDPOINT)
+            bound = socket.getsockopt_string(zmq.LAST_ENDPOINT)
+            self.address = self._sockets.told(bound)
             self.life.well(self.address)
-            log.info("relay: answering requests on %s", self.address)
+            log.info("relay: answering requests on %s", bound)
             try:
                 await together(log_refusals(socket, log, self._clock), self._take_requests(socket))
             finally:

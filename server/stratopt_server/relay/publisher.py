@@ -94,7 +94,7 @@ class Publisher:
         self._news = asyncio.Event()
         self.life = Life("relay", self._publish, where=bind)
         self.address: str | None = None
-        """Address the socket is bound to; None while there is none."""
+        """Address that others are told; None while no socket is bound."""
         self.counts: Counter[str] = Counter()
         """Messages handed to the socket, by topic."""
 
@@ -105,7 +105,7 @@ class Publisher:
     async def _publish(self) -> None:
         """Publish while this server is the one that does; come back when another has taken over."""
         try:
-            await self._tenure.win(self._bind, standby=self._stand_by)
+            await self._tenure.win(self._sockets.told(self._bind), standby=self._stand_by)
             await self._publish_alone()
         except LeaseLost:
             log.warning("relay: another server may publish now")
@@ -118,12 +118,13 @@ class Publisher:
 
     async def _publish_alone(self) -> None:
         with self._sockets.bound(zmq.PUB, self._bind) as socket:
-            self.address = socket.getsockopt_string(zmq.LAST_ENDPOINT)
+            bound = socket.getsockopt_string(zmq.LAST_ENDPOINT)
+            self.address = self._sockets.told(bound)
             # A PUB socket never waits: what a subscriber has no room for is dropped.
             out: zmq.Socket[bytes] = zmq.Socket.shadow(socket.underlying)
             try:
                 self.life.well(self.address)
-                log.info("relay: publishing on %s", self.address)
+                log.info("relay: publishing on %s", bound)
                 await asyncio.sleep(SETTLE_SECONDS)
                 await together(
                     log_refusals(socket, log, self._clock),

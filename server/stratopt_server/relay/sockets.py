@@ -1,5 +1,6 @@
 """Making sockets, each with the options that a neighbour on a bad network needs."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,6 +19,8 @@ OVERSIZE_FACTOR = 2
 HEARD_QUEUE_MAX = 1_000
 """Messages of a neighbour that wait to be read: they are read by hundreds, and may be large."""
 LOOPBACK = ("tcp://127.0.0.1:", "tcp://[::1]:", "tcp://localhost:", "ipc://", "inproc://")
+WILDCARD = re.compile(r"^tcp://(?:\*|0\.0\.0\.0|\[::\]):")
+"""Begins an address that is bound on every interface: nobody can connect to it from elsewhere."""
 
 
 class PublicRelay(ValueError):
@@ -28,9 +31,19 @@ class Sockets:
     """One context for all sockets of the relay, and one doorkeeper for those that bind."""
 
     def __init__(
-        self, curve: Curve | None, *, message_bytes_max: int, queue_messages_max: int, public: bool = False
+        self,
+        curve: Curve | None,
+        *,
+        message_bytes_max: int,
+        queue_messages_max: int,
+        public: bool = False,
+        public_host: str = "",
     ) -> None:
-        """Without `curve` only loopback is bound, unless `public`; the limits are for each connection."""
+        """Without `curve` only loopback is bound, unless `public`; the limits are for each connection.
+
+        `public_host` is told in place of a wildcard.
+        """
+        self._public_host = public_host
         self._public = public
         self._curve = curve
         self._message_bytes_max = message_bytes_max
@@ -57,8 +70,15 @@ class Sockets:
         if address and needs_keys and not address.startswith(LOOPBACK):
             raise PublicRelay(
                 f"{setting}={address}: without CURVE keys only loopback is served; 'stratopt keys zmq' makes "
-                "them, STRATOPT_RELAY_CURVE_DIR names their folder"
+                "them, STRATOPT_RELAY_CURVE_DIR names their folder. STRATOPT_PUBLIC_WITHOUT_TLS=true serves "
+                "it all the same, only for a network that is closed to all others"
             )
+
+    def told(self, address: str) -> str:
+        """Return the address under which others are told of one that is bound."""
+        if not self._public_host:
+            return address
+        return WILDCARD.sub(lambda _: f"tcp://{self._public_host}:", address)
 
     def check_peer(self, peer: str) -> None:
         """Raise UnusableCurveKeys for a peer whose public key is needed and not there."""

@@ -13,7 +13,7 @@ from grpc import aio
 
 from stratopt_server import logs
 from stratopt_server.observing.meters import Meters
-from stratopt_server.transport.wrapping import Continuation, Handler, Stream, Unary, wrapped
+from stratopt_server.transport.wrapping import OURS, Continuation, Handler, Stream, Unary, wrapped
 from stratopt_server.wire.reading import CALLER_KEY
 
 log = logging.getLogger(__name__)
@@ -33,9 +33,9 @@ class CallInterceptor(aio.ServerInterceptor):
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler:
-        """Wrap the method's handler, unary or streaming."""
+        """Wrap the handler of a method of ours, unary or streaming."""
         handler = await continuation(handler_call_details)
-        if handler is None:
+        if handler is None or not handler_call_details.method.startswith(OURS):
             return handler
         method = handler_call_details.method.lstrip("/")
 

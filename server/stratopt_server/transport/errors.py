@@ -10,7 +10,7 @@ from grpc import aio
 from stratopt_server.domain.errors import Code, StratoptError, no_room
 from stratopt_server.transport.limits import CallLimit
 from stratopt_server.transport.status import to_status
-from stratopt_server.transport.wrapping import Continuation, Handler, Stream, Unary, wrapped
+from stratopt_server.transport.wrapping import OURS, Continuation, Handler, Stream, Unary, wrapped
 from stratopt_server.wire.reading import caller_of
 
 log = logging.getLogger(__name__)
@@ -19,9 +19,6 @@ INTERNAL = StratoptError(
     "the server failed unexpectedly; its log has the details", code=Code.INTERNAL, reason="INTERNAL"
 )
 
-
-OURS = "/stratopt."
-"""Begins the name of every method of ours; health checks and reflection are not counted."""
 Check = Callable[[Any], Awaitable[None]]
 
 
@@ -37,12 +34,12 @@ class ErrorInterceptor(aio.ServerInterceptor):
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler:
-        """Wrap the method's handler, unary or streaming."""
+        """Wrap the handler of a method of ours, unary or streaming."""
         handler = await continuation(handler_call_details)
-        if handler is None:
-            return handler
         method = handler_call_details.method
-        check = self._check if method.startswith(OURS) else _nothing
+        if handler is None or not method.startswith(OURS):
+            return handler
+        check = self._check
         return wrapped(
             handler,
             lambda behaviour: _guard_unary(behaviour, method, check),
@@ -53,10 +50,6 @@ class ErrorInterceptor(aio.ServerInterceptor):
         """Count the call for its caller: by name, or by the host it comes from."""
         caller = caller_of(context.invocation_metadata())
         await self._limit.check(caller or str(context.peer()).rpartition(":")[0])
-
-
-async def _nothing(_: Any) -> None:
-    """Nothing is counted."""
 
 
 def _guard_unary(behaviour: Unary, method: str, check: Check) -> Unary:

@@ -5,6 +5,9 @@ from typing import Any, TypeAlias
 
 import grpc
 
+OURS = "/stratopt."
+"""Begins the name of every method of ours; others, health checks and reflection, are left as they are."""
+
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Handler]]
 Unary = Callable[..., Awaitable[Any]]

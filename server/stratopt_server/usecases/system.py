@@ -7,8 +7,21 @@ from typing import Protocol
 
 from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.counts import Counts
+from stratopt_server.domain.errors import Unavailable
 from stratopt_server.domain.parts import Part, PartStatus
 from stratopt_server.domain.ports import Storage
+
+NO_COUNTS = Counts(
+    backtests={},
+    optimizations={},
+    decisions={},
+    strategies=0,
+    datasets=0,
+    trials=0,
+    packages_unpublished=0,
+    pipelines={},
+)
+"""Told while the database is away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +32,7 @@ class ServerMetrics:
     jobs_running: int
     jobs_running_max: int
     counts: Counts
+    """Of the database; without it there are none."""
     messages_in: dict[str, int]
     """Over ZeroMQ, since the server began, by what became of them."""
     messages_out: dict[str, int]
@@ -61,15 +75,21 @@ class System:
         self.started_at: datetime = clock.now()
 
     def metrics(self) -> ServerMetrics:
-        """Count."""
+        """Count; where the database is away the rest is told all the same."""
+        database, counts = self._database(), NO_COUNTS
+        if database.status is PartStatus.OK:
+            try:
+                counts = self._storage.counts()
+            except Unavailable as error:
+                database = _ill(error)
         return ServerMetrics(
             uptime_seconds=(self._clock.now() - self.started_at).total_seconds(),
             jobs_running=self._jobs_running(),
             jobs_running_max=self._jobs_running_max,
-            counts=self._storage.counts(),
+            counts=counts,
             messages_in=self._traffic().messages_in(),
             messages_out=self._traffic().messages_out(),
-            parts=self.parts(),
+            parts=[database, *self._parts()],
         )
 
     def parts(self) -> list[Part]:
@@ -80,5 +100,9 @@ class System:
         try:
             self._storage.ping()
         except Exception as error:  # noqa: BLE001 - whatever it is, the database is ill
-            return Part("database", PartStatus.ILL, str(error))
+            return _ill(error)
         return Part("database", PartStatus.OK)
+
+
+def _ill(error: Exception) -> Part:
+    return Part("database", PartStatus.ILL, str(error))
