@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from backup_tools import DIGEST, KEY, Site, new_key, opened
-from storage_contract_relay import make_pipeline
+from pipeline_samples import make_pipeline
 from storage_postgres import schema_url
 
 from stratopt_server.decisions.signing import SigningKey

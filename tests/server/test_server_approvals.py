@@ -422,7 +422,7 @@ async def test_an_unfinished_backtest_is_refused(client: Client, walk: str) -> N
         await client.approvals.approve(STRATEGY, search.id)
     pending = [row async for row in client.backtests.list(symbol=walk)]
     assert pending
-    held = await client.backtests.start(symbol=walk, strategy_id=STRATEGY)
+    held = await client.backtests.start(symbol=walk, strategy_id=STRATEGY, recompute=True)
     with pytest.raises(FailedPrecondition) as refusal:
         await client.approvals.approve(STRATEGY, held.id)
     assert refusal.value.reason == "BACKTEST_WRONG_STATUS"
@@ -450,7 +450,7 @@ async def test_server_says_how_it_is(client: Client) -> None:
     info = await client.system.info()
     names = {part.name for part in info.parts}
     assert names == {
-        *("database", "relay", "relay_requests", "scanner", "review"),
+        *("database", "cache", "relay", "relay_requests", "scanner", "review"),
         *("sweep_template", "report_template"),
     }
     assert info.relay_address.startswith("tcp://127.0.0.1:")

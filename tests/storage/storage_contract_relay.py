@@ -5,19 +5,19 @@ Subclass with a `storage` fixture that gives an empty one.
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from domain_samples import NOW, at, exact
+from pipeline_samples import make_pipeline
 from storage_contract_decisions import make_package, with_backtest
 from storage_tools import read_all
 
 from stratopt_server.domain.errors import AlreadyExists
 from stratopt_server.domain.jobs import Failure, JobStatus
-from stratopt_server.domain.opportunities import Cause, Channel, DeadLetter, Opportunity
+from stratopt_server.domain.opportunities import Cause, Channel, DeadLetter
 from stratopt_server.domain.packages import PackageFilter, PackageReview, Place, Revocation, Span
 from stratopt_server.domain.paging import Page
-from stratopt_server.domain.pipelines import Pipeline, PipelineFilter, PipelineStep, StrategyRun
+from stratopt_server.domain.pipelines import PipelineFilter, PipelineStep
 from stratopt_server.domain.ports import LeaseLost, Storage
 
 UNTIL = NOW + timedelta(seconds=15)
@@ -140,28 +140,6 @@ class RevocationStoreContract:
         assert [row.package_id for row in storage.revocations.unpublished(9)] == ["pkg_3"]
         replayed = storage.revocations.replay(Span(epoch, 1, 2), limit=9)
         assert [row.package_id for row in replayed] == ["pkg_2", "pkg_1"]
-
-
-def make_pipeline(number: int = 1, **changes: Any) -> Pipeline:
-    """A pending pipeline."""
-    made = Pipeline(
-        id=f"pl_{number}",
-        opportunity=Opportunity(
-            symbol="BTC/USDT",
-            kind="breakout",
-            confidence=0.1 + 0.2,
-            signal_type="BUY",
-            observed_at=NOW,
-            source="scanner",
-            correlation_id="",
-            document={"symbol": "BTCUSDT", "x": [1, 2.5, None, {"é": True}]},
-        ),
-        route="all",
-        runs=(StrategyRun(plan={"strategy_id": "ma_cross_v1.0", "param_ranges": {"a": {"min": 1.0}}}),),
-        duplicate_key=f"key {number}",
-        created_at=at(number),
-    )
-    return replace(made, **changes)
 
 
 class PipelineStoreContract:

@@ -9,6 +9,7 @@ from typing import Any
 
 import zmq
 
+from stratopt_server.domain.errors import Unavailable
 from stratopt_server.domain.parts import Part, PartStatus
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class Life:
         while True:
             try:
                 await self._work()
-            except (zmq.ZMQError, OSError) as error:
+            except (zmq.ZMQError, OSError, Unavailable) as error:
                 self._trouble = f"{self._where}: {error}"
                 log.warning("%s: %s; trying again", self.name, self._trouble)
             except Exception as error:  # whatever it is, it may pass
