@@ -20,6 +20,7 @@ from bench.relay_traffic import PACKAGES_TOPIC, PARAMS, STRATEGY, KilledServer, 
 from stratopt.v1.job_pb2 import JobStatus
 from stratopt_client import Client, ResourceExhausted, StratoptError, Unavailable, params_to_python
 from stratopt_client.packages import PackageFeed
+from stratopt_server.tasks import end
 
 T = TypeVar("T")
 SYMBOL, EXCHANGE = "FAULT/USDT", "test"
@@ -98,9 +99,9 @@ class World:
         )
         await self._stack.enter_async_context(feed)
         hearing = asyncio.create_task(feed.run(self.received.append))
-        self._stack.push_async_callback(_end, hearing)
+        self._stack.push_async_callback(end, hearing)
         listening = asyncio.create_task(self._listen())
-        self._stack.push_async_callback(_end, listening)
+        self._stack.push_async_callback(end, listening)
 
     async def end(self) -> None:
         """See that every package was received, once and in order, and let go of everything."""
@@ -254,12 +255,6 @@ def _outcome(search: Any) -> tuple[Any, ...]:
     """What a search came to, as far as it depends on nothing but what was asked."""
     best = search.best.trial
     return best.number, params_to_python(best.params), best.score, search.progress.done
-
-
-async def _end(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 @asynccontextmanager

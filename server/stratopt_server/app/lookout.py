@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from stratopt_server.domain.ports import Storage
 from stratopt_server.domain.runs import BacktestSpec
 from stratopt_server.observing.meters import LOOK_SECONDS, Meters, NoMeters, Sight
 from stratopt_server.settings import Settings
+from stratopt_server.tasks import end
 from stratopt_server.transport.server import AddressInUse, check_loopback
 from stratopt_server.usecases.going_on import going_on
 from stratopt_server.usecases.system import System
@@ -78,10 +78,7 @@ class Lookout:
 
     async def stop(self) -> None:
         """End."""
-        if self._looking is not None:
-            self._looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._looking
+        await end(self._looking)
         if self._server is not None:
             await asyncio.to_thread(self._server.stop)
 

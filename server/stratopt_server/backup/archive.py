@@ -20,6 +20,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
 
+from stratopt_server.market.columns import sync_folder
+
 FORMAT = 1
 """Version of all this; a build reads every older one."""
 MANIFEST = "manifest.json"
@@ -249,12 +251,3 @@ def pieces(file: IO[bytes]) -> Iterator[bytes]:
     """Yield what is left of a file piece by piece."""
     while chunk := file.read(CHUNK_BYTES):
         yield chunk
-
-
-def sync_folder(folder: Path) -> None:
-    """See the names in a folder safely on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,16 +10,14 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stratopt_server.backup.archive import BARS, KEY, OWNER_ONLY, Reader, UnusableBackup, pieces, sync_folder
+from stratopt_server.backup.archive import BARS, KEY, OWNER_ONLY, Reader, UnusableBackup, pieces
 from stratopt_server.decisions.signing import SigningKey, UnusableKey
 from stratopt_server.domain.errors import Unavailable
-from stratopt_server.market.columns import ColumnStore, content_hash
+from stratopt_server.market.columns import DRAFT_PREFIX, ColumnStore, content_hash, sync_folder
 from stratopt_server.settings import Settings
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 KEY_BYTES_MAX = 1 << 16
-DRAFT_PREFIX = ".draft-"
-"""As the store of bars calls what is being written; it removes those that were left behind."""
 
 
 def found_files(settings: Settings, *, without: Collection[str]) -> Iterator[tuple[str, Path]]:

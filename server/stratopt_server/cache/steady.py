@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from stratopt_server.domain.cache import Cache, CacheLost
 from stratopt_server.domain.parts import Part, PartStatus
+from stratopt_server.tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -72,10 +73,7 @@ class SteadyCache:
 
     async def close(self) -> None:
         """Let go of both."""
-        if self._healer is not None:
-            self._healer.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._healer
+        await end(self._healer)
         await self._shared.close()
         await self._own.close()
 

@@ -29,6 +29,7 @@ from stratopt_server.jobs.messages import (
     encode,
 )
 from stratopt_server.logs import LogFormat
+from stratopt_server.tasks import end
 from stratopt_server.usecases.estimates import left
 
 log = logging.getLogger(__name__)
@@ -146,11 +147,7 @@ class Template:
 
     async def stop(self) -> None:
         """End the template, and with it every process it forked."""
-        if self._keeper is None:
-            return
-        self._keeper.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._keeper
+        await end(self._keeper)
         self._keeper = None
 
     async def fork(self, task: Task) -> Worker:

@@ -93,7 +93,7 @@ class ColumnStore:
                     np.save(file, column)
                     file.flush()
                     os.fsync(file.fileno())
-            _sync_folder(draft)
+            sync_folder(draft)
             self._publish(draft, digest)
         finally:
             shutil.rmtree(draft, ignore_errors=True)  # gone already, unless something failed
@@ -106,7 +106,7 @@ class ColumnStore:
         except OSError:
             if not path.is_dir():
                 raise
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
 
     def _sweep(self) -> None:
         """Remove what killed writers left behind."""
@@ -125,7 +125,7 @@ def _columns_of(bars: Bars) -> Iterator[tuple[str, NDArray[Any]]]:
         yield name, np.ascontiguousarray(getattr(bars, name), dtype=kind)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """See the names in a folder safely on disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -4,13 +4,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from typing import Any
 
 import zmq
 
 from stratopt_server.domain.errors import Unavailable
 from stratopt_server.domain.parts import Part, PartStatus
+from stratopt_server.tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +42,7 @@ class Life:
 
     async def stop(self) -> None:
         """End it."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
 
     def well(self, detail: str) -> None:
         """Say that the work goes on, and where."""

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 from datetime import timedelta
 
 from stratopt_server.domain.cache import Cache
 from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.ports import Storage
+from stratopt_server.tasks import end
 from stratopt_server.usecases.going_on import going_on
 from stratopt_server.usecases.threads import StorageThread
 
@@ -48,10 +48,7 @@ class Housekeeping:
 
     async def stop(self) -> None:
         """End."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
 
     async def round(self) -> int:
         """Make one round, unless another server has just made it; return how many rows went."""

@@ -5,6 +5,7 @@ import logging
 from contextlib import suppress
 
 from stratopt_server.domain.cache import Cache, CacheLost
+from stratopt_server.tasks import end
 from stratopt_server.usecases.hub import Hub
 
 log = logging.getLogger(__name__)
@@ -43,9 +44,7 @@ class SharedNews:
     async def stop(self) -> None:
         """End both."""
         for task in self._tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
     def _note(self, changed_id: str) -> None:
         if len(self._changed) < WAITING_MAX:

@@ -14,6 +14,7 @@ from stratopt_server import logs
 from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.jobs import Failure, Job, JobKind, JobStatus
 from stratopt_server.domain.ports import LeaseLost, Storage
+from stratopt_server.tasks import end
 from stratopt_server.usecases.going_on import going_on
 from stratopt_server.usecases.hub import Hub
 from stratopt_server.usecases.threads import StorageThread
@@ -138,7 +139,7 @@ class Runner:
     async def drain(self, seconds: float) -> None:
         """Take no more jobs; let the running ones finish for so long, then put them back in the queue."""
         taking, leases = self._loops
-        await _end(taking)
+        await end(taking)
         with going_on(log, "what was claimed last was not put back: its lease lapses"):
             held = set(await self._thread.run(self._storage.jobs.held, self._owner))
             await self._thread.run(self._let_go_of, held - set(self._tasks))
@@ -154,7 +155,7 @@ class Runner:
             _, unsettled = await asyncio.wait(self._tasks.values(), timeout=SETTLE_SECONDS_MAX)
             for task in unsettled:
                 task.cancel()  # the database is away; their leases lapse, and another server takes them up
-        await _end(leases)
+        await end(leases)
 
     async def _take_jobs(self) -> None:
         while True:
@@ -309,12 +310,6 @@ NOT_STARTED = Failure(
     reason="WORKER_NOT_STARTED",
     message="no process could be started for the job; the server's log has the details",
 )
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 def killed(number: int) -> Failure:
