@@ -88,7 +88,7 @@ class World:
             self._base = (await client.backtests.start(SYMBOL, STRATEGY, params=PARAMS)).id
             await client.backtests.handle(self._base).result(timeout=120)
             search = await client.optimizations.start(SYMBOL, STRATEGY, **SEARCH)
-            self._expected = _outcome(await search.result(timeout=120))
+            self._expected = outcome(await search.result(timeout=120))
             key = (await client.approvals.signing_key()).public_key
         feed = PackageFeed(
             self._published,
@@ -198,8 +198,8 @@ class World:
         ended = await self._ended(lambda client: client.optimizations.get(started.id))
         if ended.status != JobStatus.JOB_STATUS_SUCCEEDED:
             self.toll.note("lost", f"{ended.id}: {ended.failure}")
-        elif _outcome(ended) != self._expected:
-            self.toll.note("lost", f"{ended.id} came to {_outcome(ended)}, not {self._expected}")
+        elif outcome(ended) != self._expected:
+            self.toll.note("lost", f"{ended.id} came to {outcome(ended)}, not {self._expected}")
 
     async def _approve(self) -> None:
         request_id = uuid.uuid4().hex
@@ -251,7 +251,7 @@ async def _replayed(client: Client) -> list[Any]:
     return [package async for package in client.approvals.replay()]
 
 
-def _outcome(search: Any) -> tuple[Any, ...]:
+def outcome(search: Any) -> tuple[Any, ...]:
     """What a search came to, as far as it depends on nothing but what was asked."""
     best = search.best.trial
     return best.number, params_to_python(best.params), best.score, search.progress.done

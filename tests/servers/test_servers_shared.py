@@ -4,32 +4,20 @@ import asyncio
 import json
 import time
 from itertools import pairwise
-from typing import Any
 
-import psutil
 import pytest
 import zmq
 import zmq.asyncio
+from bench.fault_world import job_processes, outcome
 from servers_pair import LEASE_SECONDS, PARAMS, SEARCH, STRATEGY, SYMBOL, Pair
 
 from stratopt.v1.job_pb2 import JobStatus
-from stratopt_client import Client, JobCancelled, params_to_python
+from stratopt_client import Client, JobCancelled
 from stratopt_client.packages import PackageFeed
 from support import eventually
 
 NEWS_SECONDS_MAX = 0.6
 """Within it a Watch on another server is woken: sooner than it would look by itself, once a second."""
-
-
-def job_processes(pid: int) -> list[int]:
-    """Processes that a server's templates have forked."""
-    return [job.pid for template in psutil.Process(pid).children() for job in template.children()]
-
-
-def outcome(search: Any) -> tuple[Any, ...]:
-    """What a search came to."""
-    best = search.best.trial
-    return best.number, params_to_python(best.params), best.score, search.progress.done
 
 
 async def test_either_answers_anything(first: Client, second: Client) -> None:

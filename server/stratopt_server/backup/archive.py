@@ -20,6 +20,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
 from stratopt_server.market.columns import sync_folder
 
 FORMAT = 1
@@ -37,6 +39,8 @@ MANIFEST_BYTES_MAX = 16_000_000
 LINE_BYTES_MAX = 1 << 29
 """Of one row. It is held in memory, whoever wrote it."""
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+EXACTLY = ConfigDict(extra="forbid")
+"""A manifest has what it has, and nothing else."""
 BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError)
 """What zipfile raises of a file that is damaged."""
 
@@ -45,10 +49,15 @@ class UnusableBackup(ValueError):
     """The backup cannot be made or restored; the message says why, and what would help."""
 
 
+class NewerBackup(UnusableBackup):
+    """The backup is sound, and of a version that this build does not know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """What a member of the file must be."""
 
+    __pydantic_config__ = EXACTLY
     sha256: str
     bytes: int
 
@@ -57,6 +66,7 @@ class Member:
 class TableShape:
     """What the rows of a table are."""
 
+    __pydantic_config__ = EXACTLY
     columns: list[str]
     rows: int
 
@@ -80,37 +90,18 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        """Read it; raises UnusableBackup if it is of a newer format."""
+        """Read it; raises NewerBackup, or UnusableBackup if it is none."""
         told = json.loads(text)
         if told["format"] > FORMAT:
-            raise UnusableBackup(
+            raise NewerBackup(
                 f"the backup was made by stratopt {told['stratopt']} in a newer format: restore it with that"
             )
-        tables = {name: TableShape(**shape) for name, shape in told.pop("tables").items()}
-        members = {name: Member(**member) for name, member in told.pop("members").items()}
-        manifest = cls(**told, tables=tables, members=members)
-        manifest.check_types()
-        return manifest
-
-    def check_types(self) -> None:
-        """Raise UnusableBackup if a value is of another type than a backup has there."""
-        texts = [self.stratopt, self.created_at, self.database]
-        numbers: list[object] = [self.format]
-        lists: list[object] = [self.migrations]
-        for shape in self.tables.values():
-            numbers.append(shape.rows)
-            lists.append(shape.columns)
-        for member in self.members.values():
-            texts.append(member.sha256)
-            numbers.append(member.bytes)
-        for found in lists:
-            if not isinstance(found, list):
-                raise UnusableBackup("its manifest is none")
-            texts += found
-        if not all(type(number) is int for number in numbers):
+        if set(told) != set(cls.__dataclass_fields__):
             raise UnusableBackup("its manifest is none")
-        if not all(isinstance(text, str) for text in texts):
-            raise UnusableBackup("its manifest is none")
+        try:
+            return TypeAdapter(cls).validate_json(text, strict=True)
+        except ValidationError:
+            raise UnusableBackup("its manifest is none") from None
 
 
 class Writer:
@@ -241,7 +232,7 @@ def opened(path: Path) -> Iterator[Reader]:
             reader = Reader(archive, Manifest.from_json(text))
             reader.check()
         except (*BROKEN, AttributeError, LookupError, TypeError, ValueError) as error:
-            if isinstance(error, UnusableBackup) and "newer" in str(error):
+            if isinstance(error, NewerBackup):
                 raise
             raise UnusableBackup(f"{path} is no backup, or a damaged one ({error}): use another") from error
         yield reader

@@ -16,28 +16,31 @@ from stratopt_server.domain.errors import StratoptError
 from stratopt_server.settings_reading import read_settings
 from stratopt_server.strategies.catalog import BUILTINS
 
-ALLOW = "--allow-missing-bars"
 Done = TypeVar("Done", Made, Restored)
 
 
 def add_backup(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `backup` to the commands of the server."""
     parser = commands.add_parser("backup", help="write everything into one file, while servers run")
-    parser.add_argument("file", metavar="FILE", type=Path)
-    parser.add_argument("--force", action="store_true", help="replace the file if it is there")
-    parser.add_argument(ALLOW, action="store_true", help="go on if bars of a dataset are missing or damaged")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    force = "replace the file if it is there"
+    _add_arguments(parser, force=force, allow="go on if bars of a dataset are missing or damaged")
     parser.set_defaults(run=_backup)
 
 
 def add_restore(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `restore` to the commands of the server."""
     parser = commands.add_parser("restore", help="fill an empty database from a backup")
-    parser.add_argument("file", metavar="FILE", type=Path)
-    parser.add_argument("--force", action="store_true", help="move another signing key away, if one is there")
-    parser.add_argument(ALLOW, action="store_true", help="leave out bars that are damaged in the file")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    force = "move another signing key away, if one is there"
+    _add_arguments(parser, force=force, allow="leave out bars that are damaged in the file")
     parser.set_defaults(run=_restore)
+
+
+def _add_arguments(parser: argparse.ArgumentParser, *, force: str, allow: str) -> None:
+    """Add what both take; `force` and `allow` say what these flags do."""
+    parser.add_argument("file", metavar="FILE", type=Path)
+    parser.add_argument("--force", action="store_true", help=force)
+    parser.add_argument("--allow-missing-bars", action="store_true", help=allow)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 def _backup(arguments: argparse.Namespace) -> None:

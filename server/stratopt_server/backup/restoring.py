@@ -10,7 +10,7 @@ from stratopt_server.backup.archive import Reader, UnusableBackup, opened
 from stratopt_server.backup.files import Placing
 from stratopt_server.presence import alone
 from stratopt_server.settings import Settings
-from stratopt_server.storage.database import applied_migrations, connect, migrations, refuse_newer
+from stratopt_server.storage.database import connect, migrations, refuse_newer, unknown_migrations
 from stratopt_server.storage.dialect import Database
 from stratopt_server.storage.refilling import (
     OF_SERVERS,
@@ -110,19 +110,18 @@ def _sense_made() -> Iterator[None]:
 
 
 def _refuse_newer_backup(applied: Collection[str]) -> None:
-    known = [name for name, _ in migrations()]
-    newer = sorted(set(applied) - set(known))
+    newer = unknown_migrations(applied)
     if newer:
         raise UnusableBackup(
             "the backup is of a newer version of stratopt than this one, which does not know "
             f"{', '.join(newer)}: restore it with that"
         )
-    if not applied or sorted(applied) != known[: len(applied)]:
+    if not applied or sorted(applied) != [name for name, _ in migrations()][: len(applied)]:
         raise UnusableBackup("the backup lacks migrations between those it names: use another")
 
 
 def _refuse_use(database: Database, seeds: Collection[str]) -> None:
-    refuse_newer(applied_migrations(database), [name for name, _ in migrations()])
+    refuse_newer(database)
     if has_server(database):
         raise UnusableBackup(
             "a server runs on this database: stop it first; the lease of one that was killed lapses by itself"

@@ -4,13 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from stratopt_server.backup.archive import UnusableBackup
-from stratopt_server.storage.database import (
-    applied_migrations,
-    connect,
-    is_there,
-    migrations,
-    refuse_newer,
-)
+from stratopt_server.storage.database import applied_migrations, connect, is_there, refuse_newer
 from stratopt_server.storage.dialect import Database
 from stratopt_server.storage.tables import Table, Value, read_rows, tables_of
 
@@ -46,7 +40,7 @@ def source_of(url: str) -> Iterator[Source]:
         source = Source(database)
         if not source.migrations:
             raise UnusableBackup("the database is empty: there is nothing to back up")
-        refuse_newer(source.migrations, [name for name, _ in migrations()])
+        refuse_newer(database)
         yield source
     finally:
         database.leave()

@@ -43,10 +43,9 @@ def migrate(database: Database, *, up_to: Collection[str] | None = None) -> None
             "CREATE TABLE IF NOT EXISTS schema_migrations ("
             "name VARCHAR(100) PRIMARY KEY, applied_at TIMESTAMP NOT NULL)"
         )
+        refuse_newer(database)
         applied = _applied(database)
-        known = migrations()
-        refuse_newer(applied, [name for name, _ in known])
-        for name, script in known:
+        for name, script in migrations():
             if name in applied or (up_to is not None and name not in up_to):
                 continue
             for statement in _statements(Template(script).substitute(blob=database.blob)):
@@ -61,9 +60,14 @@ def applied_migrations(database: Database) -> list[str]:
     return _applied(database) if "schema_migrations" in database.get_tables() else []
 
 
-def refuse_newer(applied: Collection[str], known: Collection[str]) -> None:
-    """Raise DatabaseUnusable if some are not known."""
-    newer = sorted(set(applied) - set(known))
+def unknown_migrations(applied: Collection[str]) -> list[str]:
+    """Name those that this build does not have."""
+    return sorted(set(applied) - {name for name, _ in migrations()})
+
+
+def refuse_newer(database: Database) -> None:
+    """Raise DatabaseUnusable if the database has had migrations that this build does not know."""
+    newer = unknown_migrations(applied_migrations(database))
     if newer:
         raise DatabaseUnusable(
             f"the database is newer than this version of stratopt, which does not know {', '.join(newer)}: "
