@@ -22,25 +22,6 @@ from stratopt_server.storage.sql import SqlStorage
 from support import ServerProcess
 
 
-@pytest.fixture
-def full(tmp_path: Path) -> Site:
-    """A site with rows, bars and a key."""
-    return Site(tmp_path / "full").filled().with_files()
-
-
-@pytest.fixture
-def file(full: Site, tmp_path: Path) -> Path:
-    """A backup of it."""
-    full.done("backup", tmp_path / "b.zip")
-    return tmp_path / "b.zip"
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Site:
-    """A site that is not there yet."""
-    return Site(tmp_path / "empty")
-
-
 def test_existing_file_is_kept(full: Site, file: Path) -> None:
     """A file that is there is replaced only by force."""
     before = file.read_bytes()

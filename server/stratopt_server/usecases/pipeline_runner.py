@@ -17,9 +17,10 @@ from stratopt_server.domain.pipelines import Pipeline, PipelineStep, StrategyRun
 from stratopt_server.domain.ports import LeaseLost, Storage
 from stratopt_server.usecases.going_on import going_on
 from stratopt_server.usecases.hub import Hub
+from stratopt_server.usecases.lease_terms import LeaseTerm
 from stratopt_server.usecases.pipeline_steps import Stage, Steps
 from stratopt_server.usecases.routes import StrategyPlan
-from stratopt_server.usecases.runner import HEARTBEATS_A_LEASE, LONGEST_LEASES, POLL_SECONDS
+from stratopt_server.usecases.runner import HEARTBEATS_A_LEASE, POLL_SECONDS
 from stratopt_server.usecases.threads import StorageThread
 
 log = logging.getLogger(__name__)
@@ -122,18 +123,17 @@ class PipelineRunner:
         return await self._thread.run(self._claim_now)
 
     def _claim_now(self) -> Pipeline | None:
-        now = self._storage.now(self._clock.now())
+        term = self._term()
         return self._storage.pipelines.claim(
-            self._owner,
-            now=now,
-            lease_until=now + self._lease,
-            longest=now + LONGEST_LEASES * self._lease,
+            self._owner, now=term.now, lease_until=term.until, longest=term.longest
         )
+
+    def _term(self) -> LeaseTerm:
+        return LeaseTerm.begin(self._storage, self._clock, self._lease)
 
     def _renew(self, ids: frozenset[str]) -> None:
         """Prolong what is at work: one whose claim was answered to nobody shall lapse."""
-        until = self._storage.now(self._clock.now()) + self._lease
-        self._storage.pipelines.renew(self._owner, lease_until=until, ids=ids)
+        self._storage.pipelines.renew(self._owner, lease_until=self._term().until, ids=ids)
 
     async def _keep_leases(self) -> None:
         while True:

@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from stratopt_server.domain.ports import LeaseLost, Storage
 from stratopt_server.tasks import end
 from stratopt_server.usecases.going_on import going_on
 from stratopt_server.usecases.hub import Hub
+from stratopt_server.usecases.lease_terms import LeaseTerm
 from stratopt_server.usecases.threads import StorageThread
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,6 @@ POLL_SECONDS = 1.0
 SETTLE_SECONDS_MAX = 10.0
 """How long a server on its way out tries to store what became of its jobs."""
 HEARTBEATS_A_LEASE = 3
-LONGEST_LEASES = 3
-"""A lease that ends later than so many from now was taken by a clock that was wrong."""
 Run = tuple[str, int]
 """A job's id and its attempt."""
 KILLED = "WORKER_KILLED"
@@ -178,8 +177,11 @@ class Runner:
 
     def _claim_of(self, kinds: frozenset[JobKind]) -> Job | None:
         with self._storage.transaction(alone=False):
-            now = self._storage.now(self._clock.now())
-            return self._storage.jobs.claim(self._owner, kinds=kinds, now=now, lease_until=now + self._lease)
+            term = self._term()
+            return self._storage.jobs.claim(self._owner, kinds=kinds, now=term.now, lease_until=term.until)
+
+    def _term(self) -> LeaseTerm:
+        return LeaseTerm.begin(self._storage, self._clock, self._lease)
 
     async def _see_through(self, job: Job) -> None:
         """Run one attempt; afterwards the job has a final status, or is pending again."""
@@ -256,10 +258,10 @@ class Runner:
         The clock is read once the database is ours: the wait for it may have been longer than a lease.
         """
         with self._storage.transaction(alone=False):
-            now = self._storage.now(self._clock.now())
-            self._storage.jobs.renew(self._owner, lease_until=now + self._lease)
+            term = self._term()
+            self._storage.jobs.renew(self._owner, lease_until=term.until)
             # After a database that was away for longer than a lease, others have not had their turn either.
-            back = [] if self._is_late() else self._take_back(now)
+            back = [] if self._is_late() else self._take_back(term)
             ours = set(self._storage.jobs.held(self._owner))
         self._renewed_at = time.monotonic()
         return back, ours
@@ -280,8 +282,8 @@ class Runner:
             if run not in ours:
                 attempt.kill()
 
-    def _take_back(self, now: datetime) -> list[str]:
-        lapsed = self._storage.jobs.lapsed(now, longest=now + LONGEST_LEASES * self._lease)
+    def _take_back(self, term: LeaseTerm) -> list[str]:
+        lapsed = self._storage.jobs.lapsed(term.now, longest=term.longest)
         for job in lapsed:
             log.warning("job %s: the lease of attempt %d has lapsed", job.id, job.attempt)
             with suppress(LeaseLost):

@@ -9,7 +9,8 @@ from datetime import timedelta
 from stratopt_server.domain.clock import Clock
 from stratopt_server.domain.errors import Unavailable
 from stratopt_server.domain.ports import LeaseLost, Storage
-from stratopt_server.usecases.runner import HEARTBEATS_A_LEASE, LONGEST_LEASES
+from stratopt_server.usecases.lease_terms import LeaseTerm
+from stratopt_server.usecases.runner import HEARTBEATS_A_LEASE
 from stratopt_server.usecases.threads import StorageThread
 
 
@@ -88,8 +89,7 @@ class Tenure:
         return taken
 
     def _take_now(self, detail: str) -> bool:
-        now, lease = self._storage.now(self._clock.now()), timedelta(seconds=self._lease_seconds)
-        longest = now + LONGEST_LEASES * lease
+        term = LeaseTerm.begin(self._storage, self._clock, timedelta(seconds=self._lease_seconds))
         return self._storage.leases.take(
-            self._name, self._owner, detail=detail, now=now, until=now + lease, longest=longest
+            self._name, self._owner, detail=detail, now=term.now, until=term.until, longest=term.longest
         )
